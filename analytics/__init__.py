@@ -1,0 +1,1 @@
+"""Metrics: pure kernels, window jobs, indicators with evidence."""

@@ -1,0 +1,1 @@
+"""Definitions, values, intervals, evidence."""

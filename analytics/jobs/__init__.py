@@ -1,0 +1,1 @@
+"""Windows of one minute: taken when dirty, computed, written with a revision."""

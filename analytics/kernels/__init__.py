@@ -1,0 +1,1 @@
+"""Pure numpy: arrays in, NamedTuple of arrays out."""

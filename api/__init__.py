@@ -1,0 +1,1 @@
+"""FastAPI: routers, authentication, live stream, console."""

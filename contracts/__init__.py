@@ -1,0 +1,1 @@
+"""What crosses a boundary: topics, records, codecs, units, ids, clock, settings."""

@@ -1,0 +1,1 @@
+"""What runs on the box: sources, vision, sensors, modem, outbox, uplink."""

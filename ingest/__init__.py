@@ -1,0 +1,1 @@
+"""MQTT to database: consume, decode, deduplicate, write, dead letters, registry."""

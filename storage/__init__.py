@@ -1,0 +1,1 @@
+"""Schema migrations, pools, binary COPY and the queries that two rooms share."""

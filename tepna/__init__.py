@@ -1,0 +1,1 @@
+"""The front door: the `tepna` command, the local stack, the demo."""
