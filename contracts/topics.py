@@ -1,0 +1,60 @@
+"""MQTT topics: ``tepna/1/{pilot}/{device}/...``; the broker authenticates pilot/device."""
+
+import re
+from typing import Final, NamedTuple
+
+VERSION: Final = "1"
+_SLUG: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+UPLINK: Final = f"tepna/{VERSION}/+/+/up/+"
+"""Every batch of every device."""
+
+STATES: Final = f"tepna/{VERSION}/+/+/state"
+"""Every birth certificate and last will."""
+
+
+class TopicError(ValueError):
+    """The topic is none of Tepna's."""
+
+
+class Address(NamedTuple):
+    """Where a message belongs: channel is `up`, `state`, `durable`, `desired`, `reported`, ..."""
+
+    pilot: str
+    device: str
+    channel: str
+    stream: str = ""
+
+    @property
+    def identity(self) -> str:
+        """Name under which the broker knows the device."""
+        return f"{self.pilot}/{self.device}"
+
+
+def topic(identity: str, channel: str, stream: str = "") -> str:
+    """Topic of a device's channel.
+
+    >>> topic("usti-belehradska/cam-1", "up", "obs")
+    'tepna/1/usti-belehradska/cam-1/up/obs'
+    """
+    return "/".join(filter(None, ("tepna", VERSION, identity, channel, stream)))
+
+
+def parse(text: str) -> Address:
+    """Read a topic.
+
+    >>> parse("tepna/1/usti-belehradska/cam-1/up/obs").stream
+    'obs'
+
+    Raises
+    ------
+    TopicError
+        If it is no topic of this version.
+    """
+    match text.split("/"):
+        case ["tepna", "1", pilot, device, channel, *rest] if (
+            _SLUG.fullmatch(pilot) and _SLUG.fullmatch(device) and len(rest) <= 1
+        ):
+            return Address(pilot, device, channel, *rest)
+    msg = f"{text!r} is not tepna/{VERSION}/{{pilot}}/{{device}}/{{channel}}[/{{stream}}]"
+    raise TopicError(msg)
