@@ -1,0 +1,73 @@
+"""Mosquitto, as a server of the local stack, and its accounts."""
+
+import base64
+import hashlib
+import secrets
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from signal import Signals
+
+import psutil
+
+from tepna.stack.deployment import deploy_folder
+from tepna.stack.packages import Servers
+from tepna.stack.places import Account, give
+from tepna.stack.server import Server
+
+ITERATIONS = 101  # mosquitto_passwd's own; the passwords are 192 random bits, not words
+SALT_LENGTH = 12  # [bytes]
+
+
+def server(servers: Servers, run: Path, port: int) -> Server:
+    """Describe the server of the settings in ``run``."""
+    command = [str(servers.mosquitto), "-c", str(run / "mosquitto.conf")]
+    return Server(
+        "mosquitto", command, port, run / "mosquitto.log", Signals.SIGTERM,
+        lambda pid: _listens(pid, port),
+    )  # fmt: skip
+
+
+def prepare(run: Path, port: int, passwords: Mapping[str, str], account: Account | None) -> None:
+    """Write settings, access list and accounts."""
+    shared = (deploy_folder() / "mosquitto.conf").read_text()
+    store = run / "mosquitto"
+    store.mkdir(exist_ok=True)
+    give(store, account)
+    settings = run / "mosquitto.conf"
+    settings.write_text(
+        f"{shared}\nlistener {port} 127.0.0.1\nlog_dest stderr\n"
+        f"password_file {run / 'passwords'}\nacl_file {run / 'acl'}\n"
+        f"persistence_location {store}/\n"
+    )
+    give(settings, account)
+    shutil.copyfile(deploy_folder() / "mosquitto.acl", run / "acl")
+    give(run / "acl", account)
+    write_passwords(run / "passwords", passwords, account)
+
+
+def write_passwords(
+    path: Path, passwords: Mapping[str, str], account: Account | None = None
+) -> None:
+    """Replace Mosquitto's password file; a running broker reads it again on SIGHUP."""
+    fresh = path.with_suffix(".new")
+    fresh.touch(0o600)
+    fresh.write_text("".join(password_line(name, word) for name, word in passwords.items()))
+    give(fresh, account)
+    fresh.replace(path)
+
+
+def password_line(name: str, password: str) -> str:
+    """Return a line as ``mosquitto_passwd`` writes it: PBKDF2 with SHA-512."""
+    salt = secrets.token_bytes(SALT_LENGTH)
+    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, ITERATIONS)
+    encoded = (base64.b64encode(part).decode() for part in (salt, digest))
+    return f"{name}:$7${ITERATIONS}${'$'.join(encoded)}\n"
+
+
+def _listens(pid: int, port: int) -> bool:
+    try:
+        connections = psutil.Process(pid).net_connections("tcp4")
+    except psutil.NoSuchProcess:
+        return False
+    return any(c.status == psutil.CONN_LISTEN and c.laddr.port == port for c in connections)

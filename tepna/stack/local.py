@@ -1,0 +1,206 @@
+"""The local stack: TimescaleDB and Mosquitto for a demo, a test run or a developer's day."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, Self
+from urllib.parse import quote
+
+from tepna.stack import packages
+from tepna.stack.broker import write_passwords
+from tepna.stack.deployment import shared_values
+from tepna.stack.errors import NotRunningError, StackError
+from tepna.stack.places import (
+    cache_folder,
+    make_run_folder,
+    server_account,
+    sweep_runs,
+)
+from tepna.stack.state import (
+    State,
+    locked,
+    new_secret,
+    read_secrets,
+    read_state,
+    supervisor_runs,
+    write_secrets,
+)
+from tepna.stack.supervise import PAUSE, STOP_DEADLINE, Plan
+
+RESTART_DEADLINE = 60.0  # [s]
+
+
+class Endpoints(NamedTuple):
+    """Where the servers answer."""
+
+    database_url: str
+    mqtt_url: str  # of ingest's account
+
+
+def no_progress(what: str, share: float) -> None:
+    """Show nothing."""
+
+
+class Stack:
+    """The servers of one home folder; as a context they end with it, and with its process.
+
+    ``TEPNA_DATABASE_URL`` and ``TEPNA_MQTT_URL`` name servers that already run: each wins over the
+    one that would be started. A stack that already runs in this home is joined, and left running.
+
+    Parameters
+    ----------
+    home
+        Folder of the state; two stacks in two homes know nothing of each other.
+    step
+        Is told what is being done and the share done, in [0, 1], where that takes long.
+    """
+
+    def __init__(self, home: Path, step: packages.Step = no_progress) -> None:
+        self.home = home.absolute()
+        self.step = step
+        self._database_url = os.environ.get("TEPNA_DATABASE_URL")
+        self._mqtt_url = os.environ.get("TEPNA_MQTT_URL")
+        self._supervisor: subprocess.Popen[str] | None = None  # if this object started it
+
+    def __enter__(self) -> Self:
+        self.start(owner=os.getpid())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._supervisor is not None:
+            self.stop()
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Where the servers answer."""
+        return Endpoints(self._database_url or self._local_database_url(), self.mqtt_url("ingest"))
+
+    def mqtt_url(self, user: str) -> str:
+        """Return the broker's address for an account: "ingest", "api", or a device's identity.
+
+        A broker that already ran has accounts of its own: its address is given as it is.
+        """
+        if self._mqtt_url:
+            return self._mqtt_url
+        password = read_secrets(self.home)["mqtt"][user]
+        port = self._running()["servers"]["mosquitto"]["port"]
+        return f"mqtt://{quote(user, safe='')}:{password}@127.0.0.1:{port}"
+
+    def add_device(self, identity: str) -> str:
+        """Make the account of the device ``{pilot}/{device}``; return its address of the broker."""
+        if not self._mqtt_url:
+            state = self._running()
+            with locked(self.home / "secrets.lock"):
+                secrets = read_secrets(self.home)
+                if identity not in secrets["mqtt"]:
+                    secrets["mqtt"][identity] = new_secret()
+                    write_secrets(self.home, secrets)
+                    path = Path(state["run"]) / "passwords"
+                    write_passwords(path, secrets["mqtt"], server_account())
+                    os.kill(state["servers"]["mosquitto"]["pid"], signal.SIGHUP)
+        return self.mqtt_url(identity)
+
+    def start(self, owner: int | None = None) -> None:
+        """Start the servers that are not given, to end with the process ``owner`` or to stay."""
+        given = {"postgres": self._database_url, "mosquitto": self._mqtt_url}
+        wanted = [name for name, url in given.items() if not url]
+        if not wanted:
+            return
+        account = server_account()
+        servers = packages.obtain(cache_folder(account), self.step)
+        make_run_folder(self.home, account)
+        sweep_runs()
+        with locked(self.home / "stack.lock"):
+            if not supervisor_runs(self.home):
+                self.step("Starting the servers", 0.0)
+                read_secrets(self.home)
+                plan = Plan(
+                    home=str(self.home), servers=str(servers.root), wanted=wanted, owner=owner
+                )
+                self._supervisor = _supervise(plan, self.home / "supervisor.log")
+        missing = [name for name in wanted if name not in self._running()["servers"]]
+        if missing:
+            raise StackError(
+                f"The stack in {self.home} was started without {missing[0]}. Run tepna down first."
+            )
+
+    def stop(self) -> None:
+        """End the servers, whoever started them."""
+        with locked(self.home / "stack.lock"):
+            state = read_state(self.home)
+            if state is None or not supervisor_runs(self.home):
+                return
+            os.kill(state["supervisor"], signal.SIGTERM)
+            _wait_until(lambda: not supervisor_runs(self.home), 2 * STOP_DEADLINE)
+            if self._supervisor is not None:
+                self._supervisor.wait()
+
+    def kill(self, name: str) -> None:
+        """Kill a server ("postgres", "mosquitto") as a power cut would."""
+        pid = self._running()["servers"][name]["pid"]
+        os.kill(pid, signal.SIGKILL)
+        _wait_until(lambda: not _alive(pid), RESTART_DEADLINE)
+
+    def restart(self, name: str) -> None:
+        """Start a server again at its old port: after a kill, or after ending it cleanly."""
+        state = self._running()
+        pid = state["servers"][name]["pid"]
+        if _alive(pid):
+            os.kill(pid, signal.SIGINT if name == "postgres" else signal.SIGTERM)
+            _wait_until(lambda: not _alive(pid), RESTART_DEADLINE)
+        os.kill(state["supervisor"], signal.SIGUSR1)
+        _wait_until(lambda: self._running()["servers"][name]["pid"] != pid, RESTART_DEADLINE)
+
+    def _running(self) -> State:
+        state = read_state(self.home)
+        if state is None or not supervisor_runs(self.home):
+            raise NotRunningError(self.home)
+        return state
+
+    def _local_database_url(self) -> str:
+        values, password = shared_values(), read_secrets(self.home)["postgres"]
+        port = self._running()["servers"]["postgres"]["port"]
+        user, name = values["POSTGRES_USER"], values["POSTGRES_DB"]
+        return f"postgresql://{user}:{password}@127.0.0.1:{port}/{name}"
+
+
+def _supervise(plan: Plan, log: Path) -> subprocess.Popen[str]:
+    """Start the supervisor in its own session, where no Ctrl-C reaches it, and hear it out."""
+    with log.open("w") as output:
+        process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", "tepna.stack.supervise", json.dumps(plan)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=output,
+            start_new_session=True, text=True,
+        )  # fmt: skip
+    assert process.stdout is not None  # noqa: S101
+    with process.stdout as answers:
+        answer = answers.readline()
+    if not answer:
+        raise StackError(f"The supervisor ended early: {log.read_text().strip()}")
+    failure = json.loads(answer)["failure"]
+    if failure is not None:
+        process.wait()
+        raise StackError(failure)
+    return process
+
+
+def _alive(pid: int) -> bool:
+    """Tell whether the process exists and is no zombie."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return status.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def _wait_until(condition: Callable[[], bool], deadline: float) -> None:
+    end = time.monotonic() + deadline
+    while not condition():
+        if time.monotonic() > end:
+            raise StackError("The stack did not follow in time.")
+        time.sleep(PAUSE)
