@@ -11,7 +11,8 @@ CREATE TABLE observation (
 SELECT create_hypertable('observation', by_range('captured', INTERVAL '1 day'), create_default_indexes => false);
 CREATE INDEX observation_series ON observation (device, metric, captured);
 
--- One row is one track within one batch; analytics reads whole pieces.
+-- One row is one track within one batch and one minute: a piece never crosses a minute, so a window
+-- reads its pieces by `captured` alone. Analytics reads whole pieces.
 CREATE TABLE track_piece (
     captured  timestamptz NOT NULL,          -- of the first point
     until     timestamptz NOT NULL,          -- of the last point

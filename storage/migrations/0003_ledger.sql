@@ -18,7 +18,8 @@ CREATE TABLE loss (
     PRIMARY KEY (device, boot, seqs, reason)
 );
 
--- The four times of every batch, and what proves that a repeated name is the same batch.
+-- The four times of every committed batch, and what proves that a repeated name is the same batch.
+-- A batch that was dead-lettered whole is here too, with no rows.
 CREATE TABLE batch (
     stored       timestamptz NOT NULL,
     received     timestamptz NOT NULL,
@@ -30,7 +31,7 @@ CREATE TABLE batch (
     stream       text NOT NULL,
     rows         integer NOT NULL,
     bytes        integer NOT NULL,
-    digest       bytea NOT NULL,             -- of everything but sent
+    digest       bytea NOT NULL,             -- SHA-256 of everything but sent
     clock_offset real,                       -- [s]
     clock_error  real,                       -- [s]
     simulated    boolean NOT NULL
@@ -45,11 +46,21 @@ CREATE TABLE dead_letter (
     first_at    timestamptz NOT NULL,
     last_at     timestamptz NOT NULL,
     seen        integer NOT NULL DEFAULT 1,  -- deliveries of the same thing
+    identity    text NOT NULL,               -- pilot/device as the topic says, '' where it says none
     reason      text NOT NULL,
     detail      text NOT NULL,
     topic       text NOT NULL,
     properties  jsonb NOT NULL,
-    digest      bytea NOT NULL,              -- of topic, name and content
-    payload     bytea NOT NULL,
-    UNIQUE (digest)
+    digest      bytea NOT NULL UNIQUE,       -- of topic, reason and content but sent
+    payload     bytea NOT NULL
+);
+CREATE INDEX dead_letter_identity ON dead_letter (identity);
+
+-- What was over a device's quota of dead letters: counted, not kept.
+CREATE TABLE dead_letter_overflow (
+    identity text NOT NULL,
+    reason   text NOT NULL,
+    dropped  bigint NOT NULL,
+    last_at  timestamptz NOT NULL,
+    PRIMARY KEY (identity, reason)
 );

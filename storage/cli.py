@@ -1,0 +1,42 @@
+"""`tepna db`: schema and retention."""
+
+from typing import Annotated
+
+import typer
+
+from contracts.clock import utc_now
+from contracts.settings import SettingsError
+from storage.errors import DatabaseError, StorageError
+from storage.migrate import migrate
+from storage.pool import StorageSettings, connect
+from storage.retention import RetentionSettings, retain
+
+app = typer.Typer(no_args_is_help=True, help="The database: schema and retention.")
+
+Url = Annotated[str | None, typer.Option(help="Where the database is: TEPNA_DATABASE_URL.")]
+
+
+@app.command("migrate")
+def migrate_command(database_url: Url = None) -> None:
+    """Bring the schema up to date."""
+    try:
+        settings = StorageSettings.load(database_url=database_url)
+        applied = migrate(settings.database_url.get_secret_value())
+    except (SettingsError, StorageError, DatabaseError) as fault:
+        typer.echo(str(fault), err=True)
+        raise typer.Exit(1) from fault
+    typer.echo("\n".join(f"applied {name}" for name in applied) or "nothing to apply")
+
+
+@app.command("retain")
+def retain_command(database_url: Url = None) -> None:
+    """Drop what is older than TEPNA_RETENTION_DAYS says."""
+    try:
+        settings = RetentionSettings.load(database_url=database_url)
+        with connect(settings, name="tepna-retain") as connection:
+            dropped = retain(connection, settings.days, utc_now)
+    except (SettingsError, StorageError, DatabaseError) as fault:
+        typer.echo(str(fault), err=True)
+        raise typer.Exit(1) from fault
+    for table, chunks in dropped.items():
+        typer.echo(f"{table}: {chunks} chunks older than {settings.days[table]} days dropped")

@@ -1,0 +1,38 @@
+"""What can go wrong with the database."""
+
+import psycopg
+
+DatabaseError = psycopg.Error
+"""Base of everything that the database or its driver says."""
+
+DatabaseLostError = (psycopg.OperationalError, psycopg.InterfaceError)
+"""The database cannot be reached or cannot work at present: the same may succeed later."""
+
+RefusedDataError = (psycopg.DataError, psycopg.IntegrityError)
+"""The database refuses these values: the same will never succeed."""
+
+
+class StorageError(Exception):
+    """Base of what storage itself says."""
+
+
+class MigrationChangedError(StorageError):
+    """A migration was applied to this database and then its file was changed."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} was applied to this database and has been changed since. Restore the file "
+            "and put the change into a new migration; a database without data may be dropped."
+        )
+        self.name = name
+
+
+class MigrationUnknownError(StorageError):
+    """The database is newer than this program."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} was applied to this database, but this version of Tepna has no such file. "
+            "Use the version of Tepna that this database belongs to, or a newer one."
+        )
+        self.name = name
