@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -65,14 +66,14 @@ class Stack:
         self.step = step
         self._database_url = os.environ.get("TEPNA_DATABASE_URL")
         self._mqtt_url = os.environ.get("TEPNA_MQTT_URL")
-        self._supervisor: subprocess.Popen[str] | None = None  # if this object started it
+        self._started = False
 
     def __enter__(self) -> Self:
         self.start(owner=os.getpid())
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._supervisor is not None:
+        if self._started:
             self.stop()
 
     @property
@@ -122,7 +123,8 @@ class Stack:
                 plan = Plan(
                     home=str(self.home), servers=str(servers.root), wanted=wanted, owner=owner
                 )
-                self._supervisor = _supervise(plan, self.home / "supervisor.log")
+                _supervise(plan, self.home / "supervisor.log")
+                self._started = True
         missing = [name for name in wanted if name not in self._running()["servers"]]
         if missing:
             raise StackError(
@@ -137,8 +139,14 @@ class Stack:
                 return
             os.kill(state["supervisor"], signal.SIGTERM)
             _wait_until(lambda: not supervisor_runs(self.home), 2 * STOP_DEADLINE)
-            if self._supervisor is not None:
-                self._supervisor.wait()
+
+    def remove(self) -> None:
+        """End the servers and remove their data."""
+        self.stop()
+        state = read_state(self.home)
+        if state is not None:
+            shutil.rmtree(state["run"], ignore_errors=True)
+            (self.home / "stack.json").unlink()
 
     def kill(self, name: str) -> None:
         """Kill a server ("postgres", "mosquitto") as a power cut would."""
@@ -169,24 +177,19 @@ class Stack:
         return f"postgresql://{user}:{password}@127.0.0.1:{port}/{name}"
 
 
-def _supervise(plan: Plan, log: Path) -> subprocess.Popen[str]:
+def _supervise(plan: Plan, log: Path) -> None:
     """Start the supervisor in its own session, where no Ctrl-C reaches it, and hear it out."""
     with log.open("w") as output:
-        process = subprocess.Popen(  # noqa: S603
+        answer = subprocess.run(  # noqa: S603
             [sys.executable, "-m", "tepna.stack.supervise", json.dumps(plan)],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=output,
-            start_new_session=True, text=True,
-        )  # fmt: skip
-    assert process.stdout is not None  # noqa: S101
-    with process.stdout as answers:
-        answer = answers.readline()
+            start_new_session=True, check=False,
+        ).stdout  # fmt: skip
     if not answer:
         raise StackError(f"The supervisor ended early: {log.read_text().strip()}")
     failure = json.loads(answer)["failure"]
     if failure is not None:
-        process.wait()
         raise StackError(failure)
-    return process
 
 
 def _alive(pid: int) -> bool:

@@ -119,6 +119,8 @@ class Supervisor:
 def main() -> None:
     """Hold the stack that the plan on the command line describes."""
     plan: Plan = json.loads(sys.argv[1])
+    if os.fork() != 0:  # nobody's child: its starter need not reap it
+        os._exit(0)
     alarm = _signal_pipe(signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
     watched = [alarm]
     if plan["owner"] is not None:
@@ -141,12 +143,10 @@ def _answer(start: Callable[[], None]) -> None:
         start()
     except StackError as error:
         failure = str(error)
-    try:
-        print(json.dumps({"failure": failure}), flush=True)  # noqa: T201
-    except BrokenPipeError:
-        sys.exit(1)
+    os.write(sys.stdout.fileno(), json.dumps({"failure": failure}).encode())
     if failure is not None:
         sys.exit(1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the answer ends here
 
 
 def _signal_pipe(*signals: signal.Signals) -> int:
