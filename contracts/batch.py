@@ -5,7 +5,9 @@ otherwise (compression is used only when it is smaller, so the length tells). De
 ``np.frombuffer``, never a loop over samples.
 """
 
+import threading
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -70,6 +72,7 @@ class BatchError(ValueError):
     """The payload is not a batch; `reason` is the dead letter's, the text says what is wrong."""
 
     def __init__(self, reason: str, detail: str) -> None:
+        detail = detail[:500]  # it may quote a stranger's bytes
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
@@ -83,7 +86,7 @@ class Gone(NamedTuple):
     reason: str
 
 
-class Batch(msgspec.Struct, frozen=True, kw_only=True):
+class Batch(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     """One batch: who, when, which, and the columns.
 
     ``(device, boot, seq)`` names it for ever: what is sent again under this name is the same.
@@ -122,9 +125,23 @@ class _Wire(msgspec.Struct, kw_only=True):
     gone: list[Gone] = []
 
 
+_INDICES: Final = frozenset({"metric", "kind", "object"})  # columns that point into the names
+
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(_Wire)
-_SEQ_END: Final = 1 << 63
+_SEQ_END: Final = (1 << 63) - 1  # [seq, seq + 1) must fit a database's int8
+_YEAR_10000: Final = 253_402_300_800_000_000  # [us]; no calendar of ours goes further
+
+
+class _Zstd(threading.local):
+    """One context a thread: making one costs as much as using it, sharing one is unsafe."""
+
+    def __init__(self) -> None:
+        self.compress = zstandard.ZstdCompressor(level=1, write_content_size=True).compress
+        self.decompress = zstandard.ZstdDecompressor().decompress
+
+
+_zstd: Final = _Zstd()
 
 
 def encode(batch: Batch) -> bytes:
@@ -133,39 +150,38 @@ def encode(batch: Batch) -> bytes:
     Raises
     ------
     BatchError
-        If the columns are not those of the schema, differ in length or are too many rows.
+        If `decode` would refuse them: columns that are not the schema's or differ in length, an
+        index past the names, too many rows or bytes, a header that is no header.
     """
     schema = _known(batch.schema)
-    if batch.columns.keys() != schema.dtypes.keys():
-        msg = f"{schema.id} has the columns {list(schema.dtypes)}, not {list(batch.columns)}"
-        raise BatchError("bad-column", msg)
-    rows = batch.rows
-    if rows > MAX_ROWS:
-        raise BatchError("too-large", f"{rows} rows, at most {MAX_ROWS} are carried")
-    compressor = zstandard.ZstdCompressor(level=1, write_content_size=True)
+    _check_columns(schema, batch.columns.keys(), batch.rows)
     columns = {}
     for name, dtype in schema.dtypes.items():
-        if len(batch.columns[name]) != rows:
-            raise BatchError("bad-column", f"{name} has {len(batch.columns[name])} of {rows} rows")
-        raw = np.ascontiguousarray(batch.columns[name], dtype).tobytes()
-        packed = compressor.compress(raw)
+        array = np.ascontiguousarray(batch.columns[name], dtype)
+        if array.shape != (batch.rows,):
+            raise BatchError("bad-column", f"{name} is {array.shape}, not ({batch.rows},)")
+        _check_names(name, array, batch.names)
+        raw = array.tobytes()
+        packed = _zstd.compress(raw)
         columns[name] = packed if len(packed) < len(raw) else raw
-    return _encoder.encode(
-        _Wire(
-            schema=batch.schema,
-            device=batch.device,
-            boot=batch.boot.bytes,
-            seq=batch.seq,
-            sent_at=batch.sent_at,
-            rows=rows,
-            columns=columns,
-            names=batch.names,
-            clock_offset=batch.clock_offset,
-            clock_error=batch.clock_error,
-            simulated=batch.simulated,
-            gone=batch.gone,
-        )
+    wire = _Wire(
+        schema=batch.schema,
+        device=batch.device,
+        boot=batch.boot.bytes,
+        seq=batch.seq,
+        sent_at=batch.sent_at,
+        rows=batch.rows,
+        columns=columns,
+        names=batch.names,
+        clock_offset=batch.clock_offset,
+        clock_error=batch.clock_error,
+        simulated=batch.simulated,
+        gone=batch.gone,
     )
+    _check_header(wire)
+    payload = _encoder.encode(wire)
+    _check_size(payload)
+    return payload
 
 
 def decode(payload: bytes) -> Batch:
@@ -178,20 +194,13 @@ def decode(payload: bytes) -> Batch:
     """
     wire = _read(payload)
     schema = _known(wire.schema)
-    if wire.columns.keys() != schema.dtypes.keys():
-        msg = f"{schema.id} has the columns {list(schema.dtypes)}, not {list(wire.columns)}"
-        raise BatchError("bad-column", msg)
-    if not 0 <= wire.rows <= MAX_ROWS:
-        raise BatchError("too-large", f"{wire.rows} rows, at most {MAX_ROWS} are carried")
-    if not 0 <= wire.seq < _SEQ_END or len(wire.boot) != 16:  # noqa: PLR2004  # bytes of a UUID
-        raise BatchError("not-a-batch", f"seq {wire.seq} or boot {wire.boot!r} is no such thing")
-    columns = {
-        name: np.frombuffer(_unpack(name, wire.columns[name], wire.rows * dtype.itemsize), dtype)
-        for name, dtype in schema.dtypes.items()
-    }
-    for name in ("metric", "kind", "object"):
-        if name in columns and wire.rows and int(columns[name].max()) >= len(wire.names):
-            raise BatchError("bad-column", f"{name} points past the {len(wire.names)} names")
+    _check_columns(schema, wire.columns.keys(), wire.rows)
+    _check_header(wire)
+    columns = {}
+    for name, dtype in schema.dtypes.items():
+        raw = _unpack(name, wire.columns[name], wire.rows * dtype.itemsize)
+        columns[name] = np.frombuffer(raw, dtype)
+        _check_names(name, columns[name], wire.names)
     return Batch(
         schema=wire.schema,
         device=wire.device,
@@ -215,16 +224,44 @@ def restamp(payload: bytes, sent_at: int) -> bytes:
 
 
 def _read(payload: bytes) -> _Wire:
-    if len(payload) > MAX_BYTES:
-        raise BatchError("too-large", f"{len(payload)} bytes, at most {MAX_BYTES} are carried")
+    _check_size(payload)
     try:
         return _decoder.decode(payload)
-    except msgspec.ValidationError as fault:
+    except (msgspec.ValidationError, UnicodeDecodeError, RecursionError) as fault:
         raise BatchError("not-a-batch", str(fault)) from fault
     except msgspec.DecodeError as fault:
         raise BatchError("truncated", str(fault)) from fault
-    except UnicodeDecodeError as fault:
-        raise BatchError("not-a-batch", str(fault)) from fault
+
+
+def _check_size(payload: bytes) -> None:
+    if len(payload) > MAX_BYTES:
+        raise BatchError("too-large", f"{len(payload)} bytes, at most {MAX_BYTES} are carried")
+
+
+def _check_columns(schema: Schema, names: AbstractSet[str], rows: int) -> None:
+    if names != schema.dtypes.keys():
+        msg = f"{schema.id} has the columns {list(schema.dtypes)}, not {sorted(names)}"
+        raise BatchError("bad-column", msg)
+    if not 0 <= rows <= MAX_ROWS:
+        raise BatchError("too-large", f"{rows} rows, at most {MAX_ROWS} are carried")
+
+
+def _check_names(column: str, values: NDArray[Any], names: list[str]) -> None:
+    if column in _INDICES and len(values) and int(values.max()) >= len(names):
+        raise BatchError("bad-column", f"{column} points past the {len(names)} names")
+
+
+def _check_header(wire: _Wire) -> None:
+    """Refuse what a database could not store: one such batch must not stop its neighbours."""
+    if not 0 <= wire.seq < _SEQ_END or len(wire.boot) != 16:  # noqa: PLR2004  # bytes of a UUID
+        raise BatchError("not-a-batch", f"seq {wire.seq} or boot {wire.boot!r} is no such thing")
+    if not 0 <= wire.sent_at < _YEAR_10000:
+        raise BatchError("not-a-batch", f"sent_at {wire.sent_at} is not between 1970 and 10000")
+    for first, end, _ in wire.gone:
+        if not 0 <= first < end <= _SEQ_END:
+            raise BatchError("not-a-batch", f"gone [{first}, {end}) is no range of seqs")
+    if any("\0" in text for text in (wire.device, *wire.names, *(g.reason for g in wire.gone))):
+        raise BatchError("not-a-batch", "a text holds the character NUL")
 
 
 def _known(schema_id: str) -> Schema:
@@ -239,11 +276,11 @@ def _unpack(name: str, packed: bytes, size: int) -> bytes:
     if len(packed) == size:
         return packed
     try:
-        raw = zstandard.ZstdDecompressor().decompress(packed, max_output_size=size)
-        # A frame states its own size: trust it only as far as the rows say.
+        # zstd allots what the frame states, whatever the limit: believe only the rows.
         stated = zstandard.frame_content_size(packed)
+        raw = _zstd.decompress(packed, allow_extra_data=False) if stated == size else b""
     except zstandard.ZstdError as fault:
         raise BatchError("truncated", f"{name}: {fault}") from fault
-    if len(raw) != size or stated != size:
-        raise BatchError("truncated", f"{name} has {len(raw)} of {size} bytes")
+    if stated != size or len(raw) != size:
+        raise BatchError("truncated", f"{name} holds {stated} bytes, not {size}")
     return raw

@@ -5,9 +5,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
-Point = tuple[float, float]
+Point = tuple[FiniteFloat, FiniteFloat]
 """East and north of the site's origin. [m]"""
 
 Polygon = Annotated[list[Point], Field(min_length=3)]
@@ -75,8 +75,8 @@ class Camera(_Part):
 
     device: Slug
     name: Name
-    position: tuple[float, float, float]  # [m]
-    target: tuple[float, float, float]  # [m]
+    position: tuple[FiniteFloat, FiniteFloat, FiniteFloat]  # [m]
+    target: tuple[FiniteFloat, FiniteFloat, FiniteFloat]  # [m]
     fov_deg: float = Field(gt=1, lt=170)  # horizontal
     width: int = Field(gt=0)  # [px]
     height: int = Field(gt=0)  # [px]
@@ -117,15 +117,19 @@ class Site(_Part):
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
-        approaches = {a.id for a in self.approaches}
+        for parts in (self.approaches, self.crossings, self.lines):
+            ids = [part.id for part in parts]
+            if twice := sorted({i for i in ids if ids.count(i) > 1}):
+                msg = f"ids are used twice: {twice}"
+                raise ValueError(msg)
+        approaches = {approach.id for approach in self.approaches}
         for line in self.lines:
             if line.approach is not None and line.approach not in approaches:
                 msg = f"line {line.id!r}: no approach {line.approach!r}, only {sorted(approaches)}"
                 raise ValueError(msg)
-        ids = [line.id for line in self.lines]
-        if twice := {i for i in ids if ids.count(i) > 1}:
-            msg = f"line ids are used twice: {sorted(twice)}"
-            raise ValueError(msg)
+            if line.a == line.b:
+                msg = f"line {line.id!r} begins and ends at {line.a}: nothing can pass it"
+                raise ValueError(msg)
         return self
 
     @property
@@ -148,6 +152,6 @@ def read_site(path: Path) -> Site:
     except OSError as fault:
         msg = f"{path}: cannot be read ({fault.strerror}); give the path of a site.toml"
         raise SiteError(msg) from fault
-    except (tomllib.TOMLDecodeError, ValidationError) as fault:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as fault:
         msg = f"{path}: {fault}"
         raise SiteError(msg) from fault

@@ -52,9 +52,9 @@ def parse(text: str) -> Address:
         If it is no topic of this version.
     """
     match text.split("/"):
-        case ["tepna", "1", pilot, device, channel, *rest] if (
-            _SLUG.fullmatch(pilot) and _SLUG.fullmatch(device) and len(rest) <= 1
+        case ["tepna", version, *parts] if (
+            version == VERSION and 3 <= len(parts) <= 4 and all(map(_SLUG.fullmatch, parts))  # noqa: PLR2004
         ):
-            return Address(pilot, device, channel, *rest)
+            return Address(*parts)
     msg = f"{text!r} is not tepna/{VERSION}/{{pilot}}/{{device}}/{{channel}}[/{{stream}}]"
     raise TopicError(msg)
