@@ -80,7 +80,7 @@ def register_device(connection: Connection, *, pilot: str, site: str, name: str)
 
 
 def find_devices(connection: Connection, identities: Iterable[str]) -> dict[str, Device]:
-    """Registered devices among these identities (`pilot/device`)."""
+    """Find the registered devices among these identities (`pilot/device`)."""
     pairs = [identity.split("/", 1) for identity in identities]
     pilots, names = [p for p, _ in pairs], [n for _, n in pairs]
     rows = connection.execute(FIND_DEVICES, [pilots, names]).fetchall()
@@ -90,7 +90,7 @@ def find_devices(connection: Connection, identities: Iterable[str]) -> dict[str,
 def metric_numbers(connection: Connection, names: Iterable[str]) -> dict[str, int]:
     """Numbers of these metrics; a new name becomes a pending metric, unless there are too many."""
     wanted = sorted(set(names))
-    found = dict(connection.execute(FIND_METRICS, [wanted]).fetchall())
+    found: dict[str, int] = dict(connection.execute(FIND_METRICS, [wanted]).fetchall())
     missing = [name for name in wanted if name not in found]
     if missing:
         connection.execute(ADD_METRICS, {"names": missing, "most": MAX_METRICS})
