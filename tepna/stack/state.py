@@ -79,7 +79,7 @@ def supervisor_runs(home: Path) -> bool:
     """Tell whether a supervisor holds its lock: true exactly while one lives."""
     try:
         with (home / "supervisor.lock").open() as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
     except BlockingIOError:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypedDict
 
@@ -101,7 +102,8 @@ class Supervisor:
     def _describe(self, name: str) -> Server:
         if name == "postgres":
             return postgres.server(self.servers, self.run, self.socket, self.ports[name])
-        return broker.server(self.servers, self.run, self.ports[name])
+        passwords = read_secrets(self.home)["mqtt"]
+        return broker.server(self.servers, self.run, self.ports[name], passwords)
 
     def _state(self) -> State:
         return State(
@@ -126,7 +128,7 @@ def main() -> None:
     if plan["owner"] is not None:
         watched.append(os.pidfd_open(plan["owner"]))
     with (Path(plan["home"]) / "supervisor.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _take(lock.fileno())
         supervisor = Supervisor(plan)
         try:
             _answer(supervisor.start)
@@ -134,6 +136,16 @@ def main() -> None:
                 supervisor.start()
         finally:
             supervisor.stop()
+
+
+def _take(lock: int) -> None:
+    """Take the lock that tells that a supervisor lives; who looks at it holds it for a moment."""
+    for _ in range(ATTEMPTS):
+        with suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(PAUSE)
+    sys.exit("another supervisor holds this stack")
 
 
 def _answer(start: Callable[[], None]) -> None:

@@ -1,0 +1,6 @@
+"""``python -m tepna``."""
+
+from tepna.cli import main
+
+if __name__ == "__main__":
+    main()
