@@ -1,6 +1,8 @@
 """A whole simulated street without a clock: scenes, pictures and truth, as fast as can be."""
 
-from collections.abc import Iterator
+import itertools
+import math
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -31,7 +33,10 @@ class Moment(NamedTuple):
 def moments(world: World, site: Site, seconds: float) -> Iterator[Moment]:
     """Yield the steps of a run, the one that ends at `STEP` first."""
     before = world.scene
-    for _ in range(round(seconds / STEP)):
+    steps: Iterable[int] = itertools.count()  # an infinite run
+    if not math.isinf(seconds):
+        steps = range(round(seconds / STEP))
+    for _ in steps:
         scene = world.step()
         yield Moment(scene, passages(before, scene, site.lines), world.signal_events())
         before = scene

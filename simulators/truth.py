@@ -5,13 +5,17 @@ of its box instead, half a vehicle earlier or later: the moments differ by tenth
 counts do not.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from contracts.classes import RoadUser
+from contracts.clock import MICROSECONDS
 from contracts.site import CountLine
 from simulators.world import Scene
 
@@ -76,3 +80,41 @@ def _cut(
 
 def _cross(u: NDArray[np.float64], v: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(u[0] * v[:, 1] - u[1] * v[:, 0])
+
+
+class TruthFile:
+    """Passages of a run as JSON lines; a context manager. Without a path nothing is written.
+
+    A line is whole when it is seen: the file may be read while the run goes on.
+    """
+
+    def __init__(self, path: Path | None, start: int) -> None:
+        self._start = start
+        self._file = path.open("w", encoding="utf-8", buffering=1) if path is not None else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        fault: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def write(self, found: Iterable[Passage]) -> None:
+        """Append passages."""
+        if self._file is None:
+            return
+        for passage in found:
+            line = {
+                "t": self._start + round(passage.time * MICROSECONDS),
+                "line": passage.line,
+                "direction": "in" if passage.direction > 0 else "out",
+                "class": passage.kind.name.lower(),
+                "road_user": passage.ident,
+                "speed": round(passage.speed, 3),
+            }
+            self._file.write(json.dumps(line) + "\n")
