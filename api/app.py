@@ -1,0 +1,76 @@
+"""The application: one process that answers /v1 and shows the console."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import APIRouter, FastAPI
+
+from analytics.indicators import definitions
+from api import errors, openapi
+from api.auth import KeyGate, KeyRing
+from api.feed import Feed
+from api.live import Hub
+from api.meters import Metering, Meters
+from api.pictures import Pictures
+from api.routers import devices, health, incidents, indicators, live, metrics, prometheus, sites
+from api.settings import ApiSettings
+from contracts.clock import Clock, utc_now
+from contracts.version import __version__
+from storage.pool import open_pool
+
+
+def create_app(settings: ApiSettings, *, clock: Clock = utc_now) -> FastAPI:
+    """API and console. One to a process: NiceGUI, which draws the console, is global."""
+    from api.console.mount import mount_console  # noqa: PLC0415  # NiceGUI acts when imported
+
+    app = create_api(settings, clock=clock)
+    mount_console(app)
+    return app
+
+
+def create_api(settings: ApiSettings, *, clock: Clock = utc_now) -> FastAPI:
+    """/v1 without the console."""
+    hub = Hub(clients=settings.live_clients, queue=settings.live_queue)
+    feed = Feed(settings, hub)
+    meters = Meters(hub, feed)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        pool = open_pool(settings, name="tepna api")
+        app.state.pool = pool
+        app.state.keys = KeyRing(pool)
+        app.state.pictures = Pictures(settings)
+        await pool.open(wait=False)  # health says so when the database is away
+        reading = asyncio.create_task(feed.run(), name="live feed")
+        try:
+            yield
+        finally:
+            reading.cancel()
+            with suppress(asyncio.CancelledError):
+                await reading
+            await app.state.pictures.close()
+            await pool.close()
+
+    app = FastAPI(
+        title="Tepna",
+        version=__version__,
+        summary="From the street to the indicator, with evidence.",
+        lifespan=lifespan,
+        openapi_url="/v1/openapi.json",
+        docs_url=None,  # those pages fetch their scripts from elsewhere
+        redoc_url=None,
+    )
+    app.state.hub, app.state.feed, app.state.meters = hub, feed, meters
+    app.state.clock = clock
+    app.state.definitions = definitions.load()
+    v1 = APIRouter(prefix="/v1", responses=errors.RESPONSES)
+    for part in (sites, devices, metrics, incidents, indicators, live, health):
+        v1.include_router(part.router)
+    app.include_router(v1)
+    app.include_router(prometheus.router, responses=errors.RESPONSES)
+    errors.install(app)
+    openapi.install(app)
+    app.add_middleware(KeyGate)
+    app.add_middleware(Metering, meters=meters)
+    return app

@@ -1,0 +1,141 @@
+"""API keys: who asks, and the ready-made link that puts a key into the browser."""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from http.cookies import CookieError, SimpleCookie
+from time import monotonic
+from typing import Annotated, Final
+from urllib.parse import parse_qsl, urlencode
+
+from fastapi import Depends, Request
+from starlette.datastructures import Headers
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.errors import NoDatabaseError, NoKeyError, answer
+from storage.errors import DatabaseLostError
+from storage.keys import digest_of, find_key
+from storage.pool import Pool
+
+logger = logging.getLogger(__name__)
+
+OPEN: Final = frozenset({"/v1/health"})
+REMEMBERED: Final = 1000  # keys; full: the one that was used longest ago is forgotten
+REMEMBERED_S: Final = 5.0  # a revoked key opens nothing after this time
+
+
+class KeyRing:
+    """Looks keys up by digest; remembers for some seconds, so that a page costs one query."""
+
+    def __init__(self, pool: Pool, clock: Callable[[], float] = monotonic) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._known: OrderedDict[bytes, tuple[float, str]] = OrderedDict()
+
+    async def owner(self, key: str) -> str | None:
+        """Name of the key, None if it opens nothing."""
+        digest = digest_of(key)
+        until, name = self._known.get(digest, (0.0, ""))
+        if self._clock() < until:
+            self._known.move_to_end(digest)
+            return name
+        async with self._pool.connection(timeout=3) as connection:
+            found = await find_key(connection, digest)
+        if found is None:
+            self._known.pop(digest, None)
+            return None
+        self._known[digest] = (self._clock() + REMEMBERED_S, found)
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        return found
+
+
+class KeyGate:
+    """ASGI middleware: nothing but health is answered without a key."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let through who has a key; put its name into ``request.state.actor``."""
+        if scope["type"] not in {"http", "websocket"} or scope["path"] in OPEN:
+            await self._app(scope, receive, send)
+            return
+        link_key, query = _split_link(scope)
+        key = link_key or _presented(scope)
+        try:
+            actor = await scope["app"].state.keys.owner(key) if key else None
+        except DatabaseLostError:
+            await answer(NoDatabaseError("Try again in a moment."))(scope, receive, send)
+            return
+        if actor is None or key is None:
+            detail = "Send it as `Authorization: Bearer ...` or `X-API-Key`, or open a ready link."
+            await _refuse(answer(NoKeyError(detail)), scope, receive, send)
+        elif link_key:
+            await _enter(scope, key, query)(scope, receive, send)
+        else:
+            scope.setdefault("state", {})["actor"] = actor
+            await self._app(scope, receive, send)
+
+
+def actor(request: Request) -> str:
+    """Name of the key that this request came with."""
+    name: str = request.state.actor
+    return name
+
+
+Actor = Annotated[str, Depends(actor)]
+
+
+def cookie_name(scope: Scope) -> str:
+    """Name of the cookie: a host's ports share their cookies, so it carries the port."""
+    server = scope.get("server")
+    return f"tepna_key_{server[1] if server else 0}"
+
+
+def _presented(scope: Scope) -> str | None:
+    headers = Headers(scope=scope)
+    scheme, _, credentials = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and credentials:
+        return credentials.strip()
+    if key := headers.get("x-api-key"):
+        return key
+    try:
+        morsel = SimpleCookie(headers.get("cookie", "")).get(cookie_name(scope))
+    except CookieError:
+        return None
+    return morsel.value if morsel else None
+
+
+def _split_link(scope: Scope) -> tuple[str | None, str]:
+    """Key of a ready-made link to a page, and the query without it; the API takes no such key."""
+    if scope["type"] != "http" or scope["method"] != "GET" or scope["path"].startswith("/v1/"):
+        return None, ""
+    pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    key = next((value for name, value in pairs if name == "key"), None)
+    return key, urlencode([pair for pair in pairs if pair[0] != "key"])
+
+
+def _enter(scope: Scope, key: str, query: str) -> Response:
+    """Move the key from the address into a cookie that no script can read."""
+    path = scope["path"]
+    response = RedirectResponse(f"{path}?{query}" if query else path, status_code=303)
+    response.set_cookie(
+        cookie_name(scope),
+        key,
+        max_age=30 * 24 * 3600,
+        httponly=True,
+        samesite="lax",
+        secure=scope["scheme"] == "https",
+    )
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+async def _refuse(response: Response, scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1008})
+    else:
+        await response(scope, receive, send)

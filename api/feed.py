@@ -1,0 +1,97 @@
+"""From the broker to the hub: reads the live feed for display, writes nothing anywhere."""
+
+import asyncio
+import logging
+import random
+import ssl
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+import aiomqtt
+import msgspec
+
+from api.frames import Frame, frames, state_frame
+from api.live import Hub
+from api.settings import ApiSettings
+from contracts.batch import BatchError, decode
+from contracts.messages import STATE
+from contracts.topics import STATES, VERSION, TopicError, parse
+
+logger = logging.getLogger(__name__)
+
+STREAMS: Final = ("tracks", "signal", "events")
+WAITING: Final = 2_000  # messages; full: the newest is lost, which a live picture can bear
+FIRST_PAUSE: Final = 0.5  # [s]
+LONGEST_PAUSE: Final = 30.0  # [s]
+
+
+class Feed:
+    """Keeps the hub fed for as long as `run` runs."""
+
+    def __init__(self, settings: ApiSettings, hub: Hub) -> None:
+        self._settings = settings
+        self._hub = hub
+        self.connected = asyncio.Event()
+        self.refused = 0  # messages that are no batch
+
+    async def run(self) -> None:
+        """Connect and read for ever; reconnect with a jittered, growing, capped pause."""
+        pause = FIRST_PAUSE
+        told = False  # one line when it is lost, one when it is back
+        while True:
+            try:
+                async with self._client() as client:
+                    for stream in STREAMS:
+                        await client.subscribe(f"tepna/{VERSION}/+/+/up/{stream}", qos=0)
+                    await client.subscribe(STATES, qos=0)
+                    if told:
+                        logger.info("live feed recovered")
+                    told, pause = False, FIRST_PAUSE
+                    self.connected.set()
+                    async for message in client.messages:
+                        self._take(str(message.topic), message.payload)
+            except aiomqtt.MqttError as fault:
+                if not told:
+                    logger.warning("live feed lost: %s", fault)
+                    told = True
+            finally:
+                self.connected.clear()
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  # no secret
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _client(self) -> aiomqtt.Client:
+        url = urlsplit(self._settings.mqtt_url.get_secret_value())
+        secure = url.scheme == "mqtts"
+        return aiomqtt.Client(
+            url.hostname or "127.0.0.1",
+            url.port or (8883 if secure else 1883),
+            username=unquote(url.username) if url.username else None,
+            password=unquote(url.password) if url.password else None,
+            protocol=aiomqtt.ProtocolVersion.V5,
+            tls_context=ssl.create_default_context(cafile=self._settings.mqtt_ca)
+            if secure
+            else None,
+            max_queued_incoming_messages=WAITING,
+            keepalive=20,
+        )
+
+    def _take(self, topic: str, payload: object) -> None:
+        """Show what can be shown; ingest says what is wrong with the rest, here it is counted."""
+        if not isinstance(payload, bytes):
+            self.refused += 1
+            return
+        try:
+            for frame in _read(topic, payload):
+                self._hub.publish(frame)
+        except (BatchError, TopicError, msgspec.DecodeError):
+            self.refused += 1
+
+
+def _read(topic: str, payload: bytes) -> list[Frame]:
+    address = parse(topic)
+    if address.channel == "state":
+        return [state_frame(address.identity, STATE.decode(payload))] if payload else []
+    batch = decode(payload)
+    if batch.device != address.identity:
+        raise BatchError("foreign", f"{batch.device} on the topic of {address.identity}")
+    return list(frames(batch))

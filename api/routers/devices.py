@@ -1,0 +1,123 @@
+"""Devices, how they do, and their pixelated pictures."""
+
+from datetime import timedelta
+from typing import Annotated, Final, NamedTuple
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import AwareDatetime, BaseModel, Field
+
+from api.auth import Actor
+from api.dependencies import NAME, WAIT_S, Connection, Now, Pilot
+from api.errors import UnknownDeviceError, UnknownSiteError
+from api.paging import Cursor, Limit, Page, page, read_cursor
+from storage.keys import write_audit
+from storage.overview import DeviceRow, list_devices, read_device, read_picture_state, read_site
+
+router = APIRouter(prefix="/devices", tags=["devices"])
+
+WINDOW: Final = timedelta(minutes=5)
+Device = Annotated[str, Path(pattern=NAME, examples=["cam-1"])]
+
+
+class _Key(NamedTuple):
+    pilot: str
+    name: str
+
+
+class DeviceModel(BaseModel):
+    """One device; figures are of the last five minutes."""
+
+    device: str = Field(examples=["usti-belehradska/cam-1"])
+    site: str
+    registered_at: AwareDatetime
+    online: bool | None = Field(description="null: it has never said anything")
+    since: AwareDatetime | None
+    boot: UUID | None
+    version: str | None
+    camera: bool
+    last_seen: AwareDatetime | None
+    simulated: bool | None
+    batches: int
+    uplink_kbit_s: float
+    latency_p95_s: float | None = Field(description="first sample captured to batch stored")
+    lost_batches: int = Field(description="ever, with the agent's reason in the ledger")
+
+
+@router.get("")
+async def get_devices(
+    connection: Connection,
+    now: Now,
+    site: Annotated[str | None, Query(description="`{pilot}/{site}`")] = None,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+) -> Page[DeviceModel]:
+    """Devices by pilot and name, of one site or of all."""
+    number = None
+    if site is not None:
+        found = await read_site(connection, *(site.split("/", 1) if "/" in site else (site, "")))
+        if found is None:
+            raise UnknownSiteError(site)
+        number = found.site
+    after = read_cursor(cursor, _Key)
+    rows = await list_devices(
+        connection, now=now, window=WINDOW, site=number, after=after, limit=limit + 1
+    )
+    return page(rows, limit, _model, lambda row: (row.pilot, row.name))
+
+
+@router.get("/{pilot}/{device}")
+async def get_device(connection: Connection, now: Now, pilot: Pilot, device: Device) -> DeviceModel:
+    """One device."""
+    row = await read_device(connection, pilot, device, now=now, window=WINDOW)
+    if row is None:
+        raise UnknownDeviceError(f"{pilot}/{device}")
+    return _model(row)
+
+
+@router.get(
+    "/{pilot}/{device}/picture",
+    response_class=Response,
+    responses={200: {"content": {"image/jpeg": {}}, "description": "Pixelated JPEG"}},
+)
+async def get_picture(
+    request: Request,
+    actor: Actor,
+    pilot: Pilot,
+    device: Device,
+    purpose: Annotated[
+        str, Query(min_length=3, max_length=200, description="why; it is kept with your name")
+    ],
+) -> Response:
+    """Present picture of a camera, pixelated where it was taken; every look is put down."""
+    # No connection is held while the camera is asked: slow cameras must not drain the pool.
+    async with request.app.state.pool.connection(timeout=WAIT_S) as connection:
+        row = await read_picture_state(connection, pilot, device)
+        if row is None:
+            raise UnknownDeviceError(f"{pilot}/{device}")
+        subject = f"{pilot}/{device}"
+        await write_audit(
+            connection, actor=actor, action="picture", subject=subject, purpose=purpose
+        )
+    picture = await request.app.state.pictures.fetch(subject, row.online, row.state)
+    return Response(picture, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
+
+
+def _model(row: DeviceRow) -> DeviceModel:
+    state = row.state or {}
+    return DeviceModel(
+        device=f"{row.pilot}/{row.name}",
+        site=f"{row.site_pilot}/{row.site_name}",
+        registered_at=row.registered_at,
+        online=row.online,
+        since=row.since,
+        boot=row.boot,
+        version=state.get("version") or None,
+        camera=bool(state.get("camera")),
+        last_seen=row.last_seen,
+        simulated=row.simulated,
+        batches=row.batches,
+        uplink_kbit_s=row.bytes * 8 / 1000 / WINDOW.total_seconds(),
+        latency_p95_s=row.latency_p95,
+        lost_batches=row.lost_batches,
+    )
