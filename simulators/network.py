@@ -79,7 +79,7 @@ def signalled_links(root: ET.Element, junction: str) -> list[Link]:
 def _letter(plan: SignalPlan, link: Link, at: float) -> str:
     if link.crossing:
         return "G" if plan.walks(link.edge, at) else "r"
-    colour = plan.colour(link.edge, at)
+    colour = plan.colour(plan.phase_of(link.edge), at)
     # Turning traffic gives way to oncoming traffic, cyclists and pedestrians: small g.
     return "g" if colour == "G" and not link.straight else colour
 

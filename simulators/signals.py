@@ -86,12 +86,17 @@ class SignalPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     phase: list[Phase]
     walk: list[Walk]
 
-    def colour(self, edge: str, at: float) -> str:
-        """SUMO's letter of a straight link of an edge at a second of the run: G, y, r or u."""
-        phase = next((p for p in self.phase if p.edge == edge), None)
-        if phase is None:
-            msg = f"no phase for edge {edge!r}"
-            raise SignalPlanError(msg)
+    def phase_of(self, edge: str) -> int:
+        """Give the number of the phase that lets the vehicles of an edge go."""
+        for phase in self.phase:
+            if phase.edge == edge:
+                return phase.number
+        msg = f"no phase for edge {edge!r}"
+        raise SignalPlanError(msg)
+
+    def colour(self, number: int, at: float) -> str:
+        """SUMO's letter of a phase at a second from the start of the plan: G, y, r or u."""
+        phase = next(p for p in self.phase if p.number == number)
         since = (at - phase.green[0]) % self.cycle_s
         green = phase.green[1] - phase.green[0]
         if since < green:
@@ -101,7 +106,7 @@ class SignalPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return "u" if since >= self.cycle_s - phase.red_amber_s else "r"
 
     def walks(self, arm: str, at: float) -> bool:
-        """Whether pedestrians may start to cross an arm at a second of the run."""
+        """Whether pedestrians may start to cross an arm at a second from the start of the plan."""
         walk = next((w for w in self.walk if w.arm == arm), None)
         if walk is None:
             msg = f"no walk for the crossing over {arm!r}"

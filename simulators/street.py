@@ -15,7 +15,7 @@ from simulators.errors import UnknownCameraError
 from simulators.ground import Image
 from simulators.render import Renderer, to_jpeg
 from simulators.signals import SignalEvent
-from simulators.truth import Passage, passages
+from simulators.truth import SIGNALS, Passage, passages
 from simulators.world import STEP, WARM_UP, Scene, World
 
 START: Final = 1_777_878_000 * MICROSECONDS
@@ -33,12 +33,21 @@ class Moment(NamedTuple):
 def moments(world: World, site: Site, seconds: float) -> Iterator[Moment]:
     """Yield the steps of a run, the one that ends at `STEP` first."""
     before = world.scene
+    approaches = {approach.id: approach.phase for approach in site.approaches}
+    named = ((line.id, approaches[line.approach]) for line in site.lines if line.approach)
+    phases = {line: phase for line, phase in named if phase is not None}
     steps: Iterable[int] = itertools.count()  # an infinite run
     if not math.isinf(seconds):
         steps = range(round(seconds / STEP))
     for _ in steps:
         scene = world.step()
-        yield Moment(scene, passages(before, scene, site.lines), world.signal_events())
+        found = [
+            p._replace(signal=SIGNALS[world.colour(phases[p.line], p.time)])
+            if p.line in phases
+            else p
+            for p in passages(before, scene, site.lines)
+        ]
+        yield Moment(scene, found, world.signal_events())
         before = scene
 
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,10 @@ class Passage(NamedTuple):
     kind: RoadUser
     ident: int
     speed: float  # [m/s]
+    signal: str = ""  # of the line's approach at that moment: green, yellow, red, red-amber
+
+
+SIGNALS: Final = {"G": "green", "y": "yellow", "r": "red", "u": "red-amber"}
 
 
 def passages(before: Scene, after: Scene, lines: Sequence[CountLine]) -> list[Passage]:
@@ -117,4 +121,6 @@ class TruthFile:
                 "road_user": passage.ident,
                 "speed": round(passage.speed, 3),
             }
+            if passage.signal:
+                line["signal"] = passage.signal
             self._file.write(json.dumps(line) + "\n")

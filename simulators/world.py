@@ -137,6 +137,10 @@ class World:
         """SUMO's letters of the signals, one per link, of the step just done."""
         return str(libsumo.trafficlight.getRedYellowGreenState(self.plan.junction))
 
+    def colour(self, phase: int, time: float) -> str:
+        """SUMO's letter of a signal phase at a second of the run: G, y, r or u."""
+        return self.plan.colour(phase, time + self._warm_up)
+
     def signal_events(self) -> list[SignalEvent]:
         """List what the controller logged in the step just done, in order of time."""
         switched = []
