@@ -46,7 +46,7 @@ ALLOWED = [
 
 def lint(folder: Path) -> tuple[int, dict[str, str]]:
     """Exit code of the linter there, and what it says of each contract."""
-    command = [Path(sys.executable).parent / "lint-imports", "--no-cache"]
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
     answer = subprocess.run(  # noqa: S603  # the project's own linter
         command, cwd=folder, capture_output=True, text=True, check=False
     )
