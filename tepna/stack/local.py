@@ -136,12 +136,14 @@ class Stack:
 
     def stop(self) -> bool:
         """End the servers, whoever started them; tell whether any ran."""
+        if not self.home.is_dir():
+            return False
         with locked(self.home / "stack.lock"):
             state = read_state(self.home)
             if state is None or not supervisor_runs(self.home):
                 return False
             os.kill(state["supervisor"], signal.SIGTERM)
-            _wait_until(lambda: not supervisor_runs(self.home), 2 * STOP_DEADLINE)
+            _wait_until(lambda: not _alive(state["supervisor"]), 2 * STOP_DEADLINE)
         return True
 
     def remove(self) -> None:
