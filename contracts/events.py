@@ -1,0 +1,17 @@
+"""Kinds of events: what an agent says happened, beside what it measures."""
+
+from typing import Final
+
+CROSSING: Final = "crossing"
+"""A road user passed a count line: `object` is the line, `value` its speed [m/s], NaN unknown."""
+
+CAMERA_LOST: Final = "camera.lost"
+"""No more frames come."""
+
+CAMERA_BACK: Final = "camera.back"
+"""Frames come again: `value` is how long none came [s]."""
+
+CAMERA_FROZEN: Final = "camera.frozen"
+"""Frames come, and all of them are the same: `value` is since when [s]."""
+
+CAMERA_EVENTS: Final = (CAMERA_LOST, CAMERA_BACK, CAMERA_FROZEN)
