@@ -64,7 +64,7 @@ class Processes:
             )
 
     def check(self) -> None:
-        """Notice a program that ended by itself.
+        """Notice a program that ended by itself, other than cleanly.
 
         Raises
         ------
@@ -72,8 +72,12 @@ class Processes:
             If one did.
         """
         for name, process in self._running.items():
-            if process.poll() is not None:
+            if process.poll():
                 raise ProcessEndedError(name, process.returncode, self._log(name))
+
+    def running(self, name: str) -> bool:
+        """Tell whether a program still runs."""
+        return self._running[name].poll() is None
 
     def wait_for(self, what: str, ready: Callable[[], bool], deadline: float) -> None:
         """Wait until ``ready`` says so while every program runs.
@@ -90,12 +94,6 @@ class Processes:
                 msg = f"{what} is not ready after {deadline:.0f} s; the logs are in {self._logs}"
                 raise NotReadyError(msg)
             time.sleep(PAUSE)
-
-    def wait(self, name: str, deadline: float) -> int:
-        """Wait for a program that ends by itself; return its exit code."""
-        code = self._running[name].wait(deadline)
-        del self._running[name]
-        return code
 
     def stop(self, *names: str) -> None:
         """End programs, all of them when none is named: the last started first."""
