@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -31,10 +32,10 @@ with Stack(Path(sys.argv[1])) as stack:
 """
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
-    """Folder of a stack of the test's own."""
-    folder = tmp_path / "home"
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Folder of a stack that is this file's own; each test finds and leaves it ended."""
+    folder = tmp_path_factory.mktemp("stack") / "home"
     yield folder
     Stack(folder).remove()
 
@@ -69,15 +70,19 @@ def all_gone(pids: list[int]) -> bool:
     return not any(map(lives, pids))
 
 
-def remember(stack: Stack, value: int) -> None:
+def remember(stack: Stack) -> str:
+    """Commit a value that was never there; return it."""
+    value = secrets.token_hex()
     with psycopg.connect(stack.endpoints.database_url, autocommit=True) as connection:
-        connection.execute("CREATE TABLE IF NOT EXISTS kept (value int)")
+        connection.execute("CREATE TABLE IF NOT EXISTS kept (value text)")
         connection.execute("INSERT INTO kept VALUES (%s)", [value])
+    return value
 
 
-def remembered(stack: Stack) -> list[int]:
+def remembers(stack: Stack, value: str) -> bool:
     with psycopg.connect(stack.endpoints.database_url) as connection:
-        return [value for (value,) in connection.execute("SELECT value FROM kept ORDER BY value")]
+        row = connection.execute("SELECT count(*) FROM kept WHERE value = %s", [value]).fetchone()
+        return row == (1,)
 
 
 @contextmanager
@@ -94,14 +99,14 @@ def owner(home: Path) -> Iterator[subprocess.Popen[str]]:
 
 def test_an_owned_stack_ends_with_its_context_and_keeps_its_data(home: Path) -> None:
     with Stack(home) as stack:
-        remember(stack, 1)
+        value = remember(stack)
         first, pids = stack.endpoints, processes(home)
         assert len(pids) > 5
     assert all_gone(pids)
     with pytest.raises(NotRunningError):
         _ = stack.endpoints
     with Stack(home) as stack:
-        assert remembered(stack) == [1]
+        assert remembers(stack, value)
         assert stack.endpoints == first
 
 
@@ -112,8 +117,7 @@ def test_no_server_outlives_its_owner(home: Path, number: signal.Signals) -> Non
         os.killpg(process.pid, number)  # as a terminal's Ctrl-C does
     wait_until(lambda: all_gone(pids))
     with Stack(home) as stack:
-        remember(stack, 2)
-        assert remembered(stack) == [2]
+        assert remembers(stack, remember(stack))
 
 
 def test_no_server_outlives_a_killed_supervisor(home: Path) -> None:
@@ -127,25 +131,25 @@ def test_no_server_outlives_a_killed_supervisor(home: Path) -> None:
 
 def test_everything_killed_at_once_comes_back_with_its_data(home: Path) -> None:
     with owner(home) as process:
-        remember(Stack(home), 3)
+        value = remember(Stack(home))
         pids = processes(home)
         for pid in [process.pid, *pids]:
             os.kill(pid, signal.SIGKILL)
     wait_until(lambda: all_gone(pids))
     with Stack(home) as stack:
-        assert remembered(stack) == [3]
+        assert remembers(stack, value)
 
 
 def test_a_killed_database_comes_back_at_its_place_with_its_data(home: Path) -> None:
     with Stack(home) as stack:
         before = stack.endpoints
-        for value in range(3):
-            remember(stack, value)
+        for _ in range(3):
+            value = remember(stack)
             stack.kill("postgres")
             with pytest.raises(psycopg.OperationalError):
-                remembered(stack)
+                remember(stack)
             stack.restart("postgres")
-        assert remembered(stack) == [0, 1, 2]
+            assert remembers(stack, value)
         assert stack.endpoints == before
 
 
@@ -164,7 +168,7 @@ def test_a_killed_broker_comes_back_at_its_place_with_its_accounts(home: Path) -
 def test_a_lock_file_whose_process_is_somebody_elses_is_no_obstacle(home: Path) -> None:
     account = server_account()
     with Stack(home) as stack:
-        remember(stack, 4)
+        value = remember(stack)
         state = read_state(home)
         assert state is not None
         lock = Path(state["run"]) / "data" / "postmaster.pid"
@@ -173,7 +177,7 @@ def test_a_lock_file_whose_process_is_somebody_elses_is_no_obstacle(home: Path) 
     with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE, user=user) as stranger:
         lock.write_text("\n".join([str(stranger.pid), *text.splitlines()[1:]]) + "\n")
         with Stack(home) as stack:
-            assert remembered(stack) == [4]
+            assert remembers(stack, value)
         assert stranger.stdin is not None
         stranger.stdin.close()
 
@@ -233,9 +237,9 @@ def test_a_given_broker_wins(home: Path, stack: Stack, monkeypatch: pytest.Monke
 
 
 def test_nothing_is_started_when_both_are_given(
-    home: Path, stack: Stack, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given = stack.endpoints
+    given, home = stack.endpoints, tmp_path / "home"
     monkeypatch.setenv("TEPNA_DATABASE_URL", given.database_url)
     monkeypatch.setenv("TEPNA_MQTT_URL", given.mqtt_url)
     with Stack(home) as other:
@@ -247,8 +251,8 @@ def test_secrets_are_their_users_alone(home: Path) -> None:
     with Stack(home):
         state = read_state(home)
         assert state is not None
-        secret = [home / "secrets.json", Path(state["run"]) / "passwords"]
-        assert [path.stat().st_mode & 0o777 for path in secret] == [0o600, 0o600]
+        files = [home / "secrets.json", Path(state["run"]) / "passwords"]
+        assert [path.stat().st_mode & 0o777 for path in files] == [0o600, 0o600]
         command = [Path(f"/proc/{pid}/cmdline").read_text() for pid in processes(home)]
     words = json.loads((home / "secrets.json").read_text())
     for word in (words["postgres"], *words["mqtt"].values()):
