@@ -56,7 +56,9 @@ def _enter(name: str, room: Room, arguments: list[str]) -> None:
     command(args=[*room.leading, *arguments], prog_name=program)
 
 
-def _mount(name: str, room: Room) -> None:
+def mount(name: str, room: Room) -> None:
+    """Make a room's command line a command of ours."""
+
     @app.command(name, help=room.help, context_settings=PASS_ON, add_help_option=False)
     def enter(context: typer.Context) -> None:
         _enter(name, room, context.args)
@@ -78,7 +80,7 @@ def options(
 
 
 for _name, _room in ROOMS.items():
-    _mount(_name, _room)
+    mount(_name, _room)
 
 
 def main() -> None:

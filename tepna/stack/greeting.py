@@ -27,7 +27,7 @@ def reason_code(url: str) -> int:
     body = HEADER + b"".join(_text(word) for word in words)
     address = (place.hostname or "", place.port or DEFAULT_PORT)
     with socket.create_connection(address, PATIENCE) as connection:
-        connection.sendall(b"\x10" + _length(len(body)) + body)
+        connection.sendall(b"\x10" + length(len(body)) + body)
         answer = connection.recv(4)  # kind, length, session present, reason
     if len(answer) != 4 or answer[0] != CONNACK:  # noqa: PLR2004
         raise NoBrokerError(f"{address[0]}:{address[1]} does not speak MQTT 5")
@@ -39,7 +39,7 @@ def _text(word: str) -> bytes:
     return len(data).to_bytes(2) + data
 
 
-def _length(size: int) -> bytes:
+def length(size: int) -> bytes:
     """Write a length in groups of seven bits, the lowest first."""
     low, high = size & 0x7F, size >> 7
-    return bytes([low | 0x80]) + _length(high) if high else bytes([low])
+    return bytes([low | 0x80]) + length(high) if high else bytes([low])

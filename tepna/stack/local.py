@@ -17,10 +17,11 @@ from tepna.stack.broker import broker_url, lets_in, write_passwords
 from tepna.stack.deployment import shared_values
 from tepna.stack.errors import NotRunningError, StackError
 from tepna.stack.places import (
+    SYSTEM_RUNS,
     cache_folder,
     make_run_folder,
     server_account,
-    sweep_runs,
+    sweep,
 )
 from tepna.stack.state import (
     State,
@@ -118,7 +119,8 @@ class Stack:
         account = server_account()
         servers = packages.obtain(cache_folder(account), self.step)
         make_run_folder(self.home, account)
-        sweep_runs()
+        if account is not None:
+            sweep(SYSTEM_RUNS)
         with locked(self.home / "stack.lock"):
             if not supervisor_runs(self.home):
                 self.step("Starting the servers", 0.0)

