@@ -97,8 +97,8 @@ SIGNAL_EVENT: Final = Table(
     (
         ("captured", "timestamptz"),
         ("device", "int4"),
-        ("code", "int2"),
-        ("parameter", "int2"),
+        ("code", "int4"),
+        ("parameter", "int4"),
         ("simulated", "bool"),
     ),
 )

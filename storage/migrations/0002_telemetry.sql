@@ -62,8 +62,8 @@ CREATE INDEX event_time ON event (device, captured);
 CREATE TABLE signal_event (
     captured  timestamptz NOT NULL,
     device    integer NOT NULL,
-    code      smallint NOT NULL,
-    parameter smallint NOT NULL,
+    code      integer NOT NULL,
+    parameter integer NOT NULL,
     simulated boolean NOT NULL
 );
 SELECT create_hypertable('signal_event', by_range('captured', INTERVAL '7 days'), create_default_indexes => false);

@@ -51,7 +51,8 @@ CREATE TABLE dead_letter (
     detail      text NOT NULL,
     topic       text NOT NULL,
     properties  jsonb NOT NULL,
-    digest      bytea NOT NULL UNIQUE,       -- of topic, reason and content but sent
+    counted     boolean NOT NULL,            -- the ledger holds its name, though its rows are here
+    digest      bytea NOT NULL UNIQUE,       -- of topic, reason and everything but sent
     payload     bytea NOT NULL
 );
 CREATE INDEX dead_letter_identity ON dead_letter (identity);

@@ -1,0 +1,50 @@
+"""`tepna ingest`: from the broker to the database."""
+
+import logging
+import signal
+import threading
+from typing import Annotated
+
+import typer
+from prometheus_client import start_http_server
+
+from contracts.clock import utc_now
+from contracts.settings import SettingsError
+from ingest.run import Ingest
+from ingest.settings import IngestSettings
+
+app = typer.Typer(no_args_is_help=True, help="From the broker to the database.")
+
+
+@app.callback()
+def _ingest() -> None:
+    """From the broker to the database."""
+
+
+@app.command()
+def run(
+    database_url: Annotated[str | None, typer.Option(help="TEPNA_DATABASE_URL")] = None,
+    mqtt_url: Annotated[str | None, typer.Option(help="TEPNA_MQTT_URL")] = None,
+    metrics_port: Annotated[
+        int | None, typer.Option(help="Answer Prometheus on this port of 127.0.0.1.")
+    ] = None,
+    metrics_host: Annotated[str, typer.Option(help="Address to answer on.")] = "127.0.0.1",
+) -> None:
+    """Commit what devices send until SIGTERM or SIGINT."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    try:
+        settings = IngestSettings.load(database_url=database_url, mqtt_url=mqtt_url)
+    except SettingsError as fault:
+        typer.echo(str(fault), err=True)
+        raise typer.Exit(2) from fault
+    ingest = Ingest(settings, utc_now)
+
+    def stop(*_: object) -> None:
+        # Not in the handler itself: it may have interrupted who holds the locks that this needs.
+        threading.Thread(target=ingest.stop).start()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    if metrics_port is not None:
+        start_http_server(metrics_port, metrics_host, registry=ingest.meters.registry)
+    ingest.run()

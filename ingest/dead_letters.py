@@ -1,0 +1,142 @@
+"""Dead letters: what could not be used is kept with its reason, and can be replayed."""
+
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from contracts.clock import from_micros
+from ingest.judge import Letter
+from ingest.settings import DeadLetterQuota
+from storage.pool import Connection
+
+MAX_PROPERTIES: Final = 20
+"""Properties of a message that are kept with it."""
+
+# One statement: raise the count of what is known, or keep it, or count that it was too much.
+KEEP: Final = """
+WITH known AS (
+    UPDATE dead_letter SET seen = seen + 1, last_at = %(now)s WHERE digest = %(digest)s
+    RETURNING dead_letter
+), used AS (
+    SELECT count(*) AS letters, coalesce(sum(octet_length(payload)), 0) AS bytes
+    FROM dead_letter WHERE identity = %(identity)s
+), kept AS (
+    INSERT INTO dead_letter (first_at, last_at, identity, reason, detail, topic, properties,
+                             counted, digest, payload)
+    SELECT %(now)s, %(now)s, %(identity)s, %(reason)s, %(detail)s, %(topic)s, %(properties)s::jsonb,
+           %(counted)s, %(digest)s, %(payload)s
+    FROM used
+    WHERE NOT EXISTS (SELECT FROM known) AND used.letters < %(max_letters)s
+      AND used.bytes + octet_length(%(payload)s) <= %(max_bytes)s
+    ON CONFLICT (digest) DO UPDATE SET seen = dead_letter.seen + 1, last_at = EXCLUDED.last_at
+    RETURNING dead_letter
+), dropped AS (
+    INSERT INTO dead_letter_overflow AS o (identity, reason, dropped, last_at)
+    SELECT %(identity)s, %(reason)s, 1, %(now)s
+    WHERE NOT EXISTS (SELECT FROM known) AND NOT EXISTS (SELECT FROM kept)
+    ON CONFLICT (identity, reason) DO UPDATE SET dropped = o.dropped + 1, last_at = EXCLUDED.last_at
+)
+SELECT EXISTS (SELECT FROM known) OR EXISTS (SELECT FROM kept)"""
+
+SEEN: Final = "UPDATE dead_letter SET seen = seen + 1, last_at = %s WHERE digest = %s"
+LIST: Final = """
+SELECT dead_letter, first_at, last_at, seen, identity, reason, detail, topic,
+       octet_length(payload) AS bytes
+FROM dead_letter
+WHERE (%(reason)s::text IS NULL OR reason = %(reason)s)
+  AND (%(identity)s::text IS NULL OR identity = %(identity)s)
+ORDER BY dead_letter DESC LIMIT %(most)s"""
+TAKE: Final = """
+DELETE FROM dead_letter WHERE dead_letter = %s
+RETURNING topic, properties, counted, first_at, reason, payload"""
+SHOW: Final = """
+SELECT topic, properties, counted, first_at, reason, payload FROM dead_letter
+WHERE dead_letter = %s"""
+OVERFLOW: Final = """
+SELECT identity, reason, dropped, last_at FROM dead_letter_overflow ORDER BY identity, reason"""
+
+
+class Entry(NamedTuple):
+    """A dead letter in a list."""
+
+    number: int
+    first_at: datetime
+    last_at: datetime
+    seen: int
+    identity: str
+    reason: str
+    detail: str
+    topic: str
+    bytes: int
+
+
+class Kept(NamedTuple):
+    """A dead letter with its content."""
+
+    topic: str
+    properties: dict[str, str]
+    counted: bool  # the ledger holds its name already
+    first_at: datetime
+    reason: str
+    payload: bytes
+
+
+class Overflow(NamedTuple):
+    """Dead letters that were over a device's quota."""
+
+    identity: str
+    reason: str
+    dropped: int
+    last_at: datetime
+
+
+def keep(
+    connection: Connection, letter: Letter, *, counted: bool, now: int, quota: DeadLetterQuota
+) -> bool:
+    """Keep a letter; False: its device has too many, it was only counted."""
+    arguments: dict[str, Any] = {
+        **letter._asdict(),
+        "properties": _json(letter.properties),
+        "counted": counted,
+        "now": from_micros(now),
+        "max_letters": quota.letters,
+        "max_bytes": quota.bytes,
+    }
+    return connection.execute(KEEP, arguments).fetchone() == (True,)
+
+
+def see_again(connection: Connection, letter: Letter, now: int) -> None:
+    """Count that a letter came once more; one that was replayed or dropped stays away."""
+    connection.execute(SEEN, [from_micros(now), letter.digest])
+
+
+def list_letters(
+    connection: Connection, *, reason: str | None, identity: str | None, most: int
+) -> list[Entry]:
+    """List the newest dead letters first."""
+    arguments = {"reason": reason, "identity": identity, "most": most}
+    return [Entry(*row) for row in connection.execute(LIST, arguments).fetchall()]
+
+
+def list_overflow(connection: Connection) -> list[Overflow]:
+    """List what was over the quota."""
+    return [Overflow(*row) for row in connection.execute(OVERFLOW).fetchall()]
+
+
+def show(connection: Connection, number: int) -> Kept | None:
+    """Read one letter; None: there is none."""
+    row = connection.execute(SHOW, [number]).fetchone()
+    return Kept(*row) if row else None
+
+
+def take(connection: Connection, number: int) -> Kept | None:
+    """Remove one letter and return it; None: there is none."""
+    row = connection.execute(TAKE, [number]).fetchone()
+    return Kept(*row) if row else None
+
+
+def _json(properties: dict[str, str]) -> str:
+    few = list(properties.items())[:MAX_PROPERTIES]
+    clean = {k.replace("\0", " ")[:200]: v.replace("\0", " ")[:200] for k, v in few}
+    return msgspec.json.encode(clean).decode()

@@ -1,0 +1,182 @@
+"""Judge each message by itself: what of it can be stored, what is a dead letter and why."""
+
+import hashlib
+from contextlib import suppress
+from typing import Final, NamedTuple
+from uuid import UUID
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.batch import SCHEMAS, STREAMS, Batch, BatchError, decode, encode, restamp
+from contracts.clock import MICROSECONDS
+from contracts.topics import TopicError, parse
+from ingest.inbox import Delivery
+
+EARLIEST: Final = 1_262_304_000_000_000
+"""2010-01-01: what was captured before was captured by a clock that nobody set. [us]"""
+
+KNOWN_VALUES: Final = {"obs": ("value",), "tracks": ("x", "y"), "events": (), "signal": ()}
+"""Columns that must be finite; in the other ones NaN says that the value is not known."""
+
+_SEQ_END: Final = (1 << 63) - 1
+
+
+class Letter(NamedTuple):
+    """What could not be used, whole, and why."""
+
+    identity: str  # pilot/device as the topic says, "" where it says none
+    reason: str
+    detail: str
+    topic: str
+    properties: dict[str, str]
+    digest: bytes
+    payload: bytes
+
+
+class Judged(msgspec.Struct, frozen=True, eq=False, kw_only=True):
+    """One message: the good rows of its batch, and dead letters with the rest."""
+
+    delivery: Delivery
+    identity: str
+    boot: UUID | None  # with seq the batch's name, None: it says none
+    seq: int
+    stream: str
+    digest: bytes  # of everything but the time at which it was sent
+    batch: Batch | None
+    letters: tuple[Letter, ...]
+
+    @property
+    def rows(self) -> int:
+        """Rows to store."""
+        return self.batch.rows if self.batch is not None else 0
+
+
+def judge(delivery: Delivery, *, ahead: float) -> Judged:
+    """Decode a message from an uplink topic and split off the rows that cannot be used.
+
+    Parameters
+    ----------
+    ahead
+        How far a sample may lie in the future of its reception. [s]
+    """
+    try:
+        address = parse(delivery.topic)
+    except TopicError as fault:
+        # The broker has bound the third and fourth level to the sender, whatever comes after.
+        identity = "/".join(delivery.topic.split("/")[2:4])
+        return _dead(delivery, identity, "", "unknown-topic", str(fault))
+    identity, stream = address.identity, address.stream
+    if address.channel != "up" or stream not in STREAMS:
+        detail = f"no stream {stream!r}; known are {', '.join(sorted(STREAMS))}"
+        return _dead(delivery, identity, "", "unknown-topic", detail)
+    try:
+        batch = decode(delivery.payload)
+    except BatchError as fault:
+        return _dead(delivery, identity, stream, fault.reason, fault.detail)
+    whole = Judged(
+        delivery=delivery,
+        identity=identity,
+        boot=batch.boot,
+        seq=batch.seq,
+        stream=stream,
+        digest=_digest(delivery.payload),
+        batch=batch,
+        letters=(),
+    )
+    if batch.device != identity:
+        return refuse(whole, "identity-mismatch", f"the header says {batch.device!r}")
+    if SCHEMAS[batch.schema].stream != stream:
+        return refuse(whole, "stream-mismatch", f"the header says {batch.schema!r}")
+    return _split_rows(whole, ahead)
+
+
+def refuse(judged: Judged, reason: str, detail: str) -> Judged:
+    """Make the whole message a dead letter; its name stays."""
+    letter = _letter(judged, reason, detail, judged.delivery.payload)
+    return msgspec.structs.replace(judged, batch=None, letters=(letter,))
+
+
+def split_off(judged: Judged, bad: NDArray[np.bool_], reason: str, detail: str) -> Judged:
+    """Make these rows a dead letter, a batch of their own under the same name."""
+    batch = judged.batch
+    if batch is None or not bad.any():
+        return judged
+    detail = f"{np.count_nonzero(bad)} of {len(bad)} rows: {detail}"
+    good = {name: column[~bad] for name, column in batch.columns.items()}
+    rest = {name: column[bad] for name, column in batch.columns.items()}
+    # What is gone is told once, by the batch itself.
+    payload = encode(msgspec.structs.replace(batch, columns=rest, gone=[]))
+    letter = _letter(judged, reason, detail, payload)
+    kept = msgspec.structs.replace(batch, columns=good)
+    return msgspec.structs.replace(judged, batch=kept, letters=(*judged.letters, letter))
+
+
+def _split_rows(judged: Judged, ahead: float) -> Judged:
+    batch = judged.batch
+    if batch is None or not batch.rows:
+        return judged
+    t = batch.columns["t"]
+    latest = judged.delivery.received + round(ahead * MICROSECONDS)
+    if t.min() < EARLIEST or t.max() > latest:
+        wrong = (t < EARLIEST) | (t > latest)
+        detail = f"captured outside [2010-01-01, received + {ahead:g} s]"
+        judged = split_off(judged, wrong, "clock", detail)
+        batch = judged.batch
+    if batch is None:
+        return judged
+    unusable = np.zeros(batch.rows, np.bool_)
+    for name, column in batch.columns.items():
+        if column.dtype.kind == "f":
+            known = name in KNOWN_VALUES[judged.stream]
+            unusable |= ~np.isfinite(column) if known else np.isinf(column)
+    return split_off(judged, unusable, "not-finite", "a value or position is no finite number")
+
+
+def unnamed(delivery: Delivery, identity: str, stream: str = "") -> Judged:
+    """Judge what is no batch: nothing to store, and no name."""
+    return Judged(
+        delivery=delivery,
+        identity=identity,
+        boot=None,
+        seq=0,
+        stream=stream,
+        digest=_digest(delivery.payload),
+        batch=None,
+        letters=(),
+    )
+
+
+def _dead(delivery: Delivery, identity: str, stream: str, reason: str, detail: str) -> Judged:
+    """Judge what cannot be decoded: the message's own properties may still name it."""
+    boot, seq = _stated_name(delivery.properties)
+    judged = msgspec.structs.replace(unnamed(delivery, identity, stream), boot=boot, seq=seq)
+    return refuse(judged, reason, detail)
+
+
+def _stated_name(properties: dict[str, str]) -> tuple[UUID | None, int]:
+    try:
+        boot, seq = UUID(properties["boot"]), int(properties["seq"])
+    except (KeyError, ValueError):
+        return None, 0
+    return (boot, seq) if 0 <= seq < _SEQ_END else (None, 0)
+
+
+def _letter(judged: Judged, reason: str, detail: str, payload: bytes) -> Letter:
+    topic = judged.delivery.topic
+    return Letter(
+        identity=judged.identity,
+        reason=reason,
+        detail=detail.replace("\0", " ")[:500],
+        topic=topic,
+        properties=judged.delivery.properties,
+        digest=hashlib.sha256(f"{topic}\n{reason}\n".encode() + judged.digest).digest(),
+        payload=payload,
+    )
+
+
+def _digest(payload: bytes) -> bytes:
+    with suppress(BatchError):  # what is no batch is sent again as it is
+        payload = restamp(payload, 0)
+    return hashlib.sha256(payload).digest()

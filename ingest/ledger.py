@@ -1,0 +1,147 @@
+"""Exactly once: which batches of each (device, boot) are committed.
+
+All of it happens in the transaction that writes the rows. The rows of the ledger are locked in one
+order by everybody, so that several ingest processes never wait for each other in a circle.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from contracts.batch import Gone
+from contracts.clock import from_micros
+from contracts.messages import Ranges
+from storage.pool import Connection
+
+MAX_DURABLE_RANGES: Final = 64
+"""Ranges that one `durable` carries: those of the batches at hand, then the latest."""
+
+OPEN: Final = """
+INSERT INTO ledger (device, boot)
+SELECT DISTINCT device, boot FROM unnest(%(devices)s::int[], %(boots)s::uuid[]) AS i(device, boot)
+ORDER BY device, boot
+ON CONFLICT DO NOTHING"""
+
+FIND_COMMITTED: Final = """
+WITH locked AS MATERIALIZED (
+    SELECT device, boot, committed FROM ledger
+    WHERE (device, boot) IN (SELECT * FROM unnest(%(devices)s::int[], %(boots)s::uuid[]))
+    ORDER BY device, boot
+    FOR UPDATE
+)
+SELECT place - 1, ARRAY(
+    SELECT b.digest FROM batch b WHERE (b.device, b.boot, b.seq) = (i.device, i.boot, i.seq)
+)
+FROM unnest(%(devices)s::int[], %(boots)s::uuid[], %(seqs)s::int8[])
+    WITH ORDINALITY AS i(device, boot, seq, place)
+JOIN locked USING (device, boot)
+WHERE i.seq <@ locked.committed"""
+
+WIDEN: Final = """
+WITH change AS (
+    SELECT device, boot,
+           coalesce(range_agg(int8range(first, "end")) FILTER (WHERE NOT lost), '{}') AS committed,
+           coalesce(range_agg(int8range(first, "end")) FILTER (WHERE lost), '{}') AS lost
+    FROM unnest(%(devices)s::int[], %(boots)s::uuid[], %(firsts)s::int8[], %(ends)s::int8[],
+                %(lost)s::bool[]) AS i(device, boot, first, "end", lost)
+    GROUP BY device, boot
+)
+UPDATE ledger l SET
+    committed = l.committed + change.committed,
+    lost = l.lost + change.lost - (l.committed + change.committed)
+FROM change WHERE (l.device, l.boot) = (change.device, change.boot)"""
+
+NOTE_LOSS: Final = """
+INSERT INTO loss (device, boot, seqs, reason, reported_at)
+SELECT device, boot, int8range(first, "end"), reason, %(now)s
+FROM unnest(%(devices)s::int[], %(boots)s::uuid[], %(firsts)s::int8[], %(ends)s::int8[],
+            %(reasons)s::text[]) AS i(device, boot, first, "end", reason)
+ON CONFLICT DO NOTHING"""
+
+READ_DURABLE: Final = """
+WITH hand AS (
+    SELECT device, boot, range_agg(int8range(seq, seq + 1)) AS seqs
+    FROM unnest(%(devices)s::int[], %(boots)s::uuid[], %(seqs)s::int8[]) AS i(device, boot, seq)
+    GROUP BY device, boot
+)
+SELECT device, boot, lower(part), upper(part)
+FROM hand JOIN ledger l USING (device, boot), LATERAL (
+    SELECT part FROM unnest(l.committed + l.lost) AS part
+    ORDER BY part && hand.seqs DESC, lower(part) DESC
+    LIMIT %(most)s
+) AS parts
+ORDER BY device, boot, lower(part)"""
+
+
+class Name(NamedTuple):
+    """What names a batch for ever."""
+
+    device: int
+    boot: UUID
+    seq: int
+
+
+class Loss(NamedTuple):
+    """Batches [first, end) of a boot that will not come."""
+
+    device: int
+    boot: UUID
+    gone: Gone
+
+
+def lock(connection: Connection, names: Sequence[Name]) -> dict[int, list[bytes]]:
+    """Lock what these names belong to; of those already committed give place and digests.
+
+    A batch that was committed longer ago than batches are kept has no digest.
+    """
+    devices, boots, seqs = _columns(names)
+    arguments = {"devices": devices, "boots": boots, "seqs": seqs}
+    connection.execute(OPEN, arguments)
+    return dict(connection.execute(FIND_COMMITTED, arguments).fetchall())
+
+
+def widen(
+    connection: Connection, committed: Sequence[Name], losses: Sequence[Loss], now: int
+) -> None:
+    """Write these as committed, and those as lost unless they are committed."""
+    devices, boots, seqs = _columns(committed)
+    connection.execute(
+        WIDEN,
+        {
+            "devices": devices + [loss.device for loss in losses],
+            "boots": boots + [loss.boot for loss in losses],
+            "firsts": seqs + [loss.gone.first for loss in losses],
+            "ends": [seq + 1 for seq in seqs] + [loss.gone.end for loss in losses],
+            "lost": [False] * len(seqs) + [True] * len(losses),
+        },
+    )
+    if losses:
+        connection.execute(
+            NOTE_LOSS,
+            {
+                "devices": [loss.device for loss in losses],
+                "boots": [loss.boot for loss in losses],
+                "firsts": [loss.gone.first for loss in losses],
+                "ends": [loss.gone.end for loss in losses],
+                "reasons": [loss.gone.reason[:200] for loss in losses],
+                "now": from_micros(now),
+            },
+        )
+
+
+def durable(connection: Connection, names: Iterable[Name]) -> dict[tuple[int, UUID], Ranges]:
+    """Say what each (device, boot) may let go: what is committed or lost."""
+    devices, boots, seqs = _columns(names)
+    rows = connection.execute(
+        READ_DURABLE,
+        {"devices": devices, "boots": boots, "seqs": seqs, "most": MAX_DURABLE_RANGES},
+    )
+    found: dict[tuple[int, UUID], Ranges] = {}
+    for device, boot, first, end in rows:
+        found.setdefault((device, boot), []).append((first, end))
+    return found
+
+
+def _columns(names: Iterable[Name]) -> tuple[list[int], list[UUID], list[int]]:
+    listed = list(names)
+    return [n.device for n in listed], [n.boot for n in listed], [n.seq for n in listed]

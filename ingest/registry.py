@@ -1,0 +1,41 @@
+"""What the registry says of devices and metrics, remembered for a while."""
+
+import time
+from collections.abc import Iterable
+from typing import Final
+
+from storage.pool import Connection
+from storage.registry import Device, find_devices, metric_numbers
+
+MAX_AGE: Final = 30.0
+"""How long a device may still be taken for what it was. [s]"""
+
+MAX_NAME: Final = 200
+"""Characters of a metric's name."""
+
+
+class Registry:
+    """Cache of registered devices and metrics; only what is registered is remembered."""
+
+    def __init__(self) -> None:
+        self._devices: dict[str, Device] = {}
+        self._metrics: dict[str, int] = {}
+        self._read_at = time.monotonic()
+
+    def devices(self, connection: Connection, identities: Iterable[str]) -> dict[str, Device]:
+        """Find the registered ones among these."""
+        if time.monotonic() - self._read_at > MAX_AGE:
+            self._devices.clear()
+            self._metrics.clear()
+            self._read_at = time.monotonic()
+        missing = {i for i in identities if i not in self._devices and i.count("/") == 1}
+        if missing:
+            self._devices |= find_devices(connection, missing)
+        return self._devices
+
+    def metrics(self, connection: Connection, names: Iterable[str]) -> dict[str, int]:
+        """Find the numbers of these; a name has none if it is no name or there are too many."""
+        missing = {n for n in names if n not in self._metrics and 0 < len(n) <= MAX_NAME}
+        if missing:
+            self._metrics |= metric_numbers(connection, missing)
+        return self._metrics

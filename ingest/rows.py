@@ -1,0 +1,175 @@
+"""Batches into rows of the telemetry tables, sorted as their indexes are."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.batch import Batch
+from contracts.clock import MINUTE
+from storage.copy import (
+    EVENT,
+    OBSERVATION,
+    SIGNAL_EVENT,
+    TRACK_PIECE,
+    Arrays,
+    Column,
+    Table,
+    Texts,
+    encode,
+)
+from storage.registry import Device
+
+Array = NDArray[Any]
+
+
+class Sample(NamedTuple):
+    """A batch and the device that it is of."""
+
+    device: Device
+    batch: Batch
+
+
+class Block(NamedTuple):
+    """Rows of one table, ready for COPY."""
+
+    table: Table
+    data: bytes
+
+
+class Mark(NamedTuple):
+    """A window that has changed."""
+
+    site: int
+    minute: int  # [us] since the epoch
+    simulated: bool
+
+
+def blocks(samples: Sequence[Sample], metrics: dict[str, int]) -> list[Block]:
+    """Rows of these batches; `metrics` has the number of every name that is used."""
+    streams: dict[str, list[Sample]] = {}
+    for sample in samples:
+        if sample.batch.rows:
+            streams.setdefault(sample.batch.schema, []).append(sample)
+    return [_MAKERS[schema](group, metrics) for schema, group in sorted(streams.items())]
+
+
+def marks(samples: Sequence[Sample]) -> list[Mark]:
+    """Find the windows that these batches touch, each once."""
+    found = set()
+    for device, batch in samples:
+        minutes = batch.columns["t"] // MINUTE
+        if len(minutes) and minutes.min() == minutes.max():  # as nearly always
+            minutes = minutes[:1]
+        found |= {Mark(device.site, int(m) * MINUTE, batch.simulated) for m in np.unique(minutes)}
+    return sorted(found)
+
+
+def _observations(samples: Sequence[Sample], metrics: dict[str, int]) -> Block:
+    number = [np.array([metrics.get(n, -1) for n in s.batch.names], np.int16) for s in samples]
+    columns = _common(samples) | {
+        "metric": np.concatenate(
+            [n[s.batch.columns["metric"]] for n, s in zip(number, samples, strict=True)]
+        ),
+        "quality": _joined(samples, "quality"),
+        "value": _joined(samples, "value"),
+    }
+    order = np.lexsort((columns["captured"], columns["metric"], columns["device"]))
+    return _block(OBSERVATION, columns, order)
+
+
+def _signal_events(samples: Sequence[Sample], _: dict[str, int]) -> Block:
+    columns = _common(samples) | {
+        "code": _joined(samples, "code"),
+        "parameter": _joined(samples, "parameter"),
+    }
+    return _block(SIGNAL_EVENT, columns, np.lexsort((columns["captured"], columns["device"])))
+
+
+def _events(samples: Sequence[Sample], _: dict[str, int]) -> Block:
+    names = [name for sample in samples for name in sample.batch.names]
+    # The names of each batch begin where those of the ones before it end.
+    first = np.cumsum([0, *(len(sample.batch.names) for sample in samples)])[:-1]
+    first = np.repeat(first, [sample.batch.rows for sample in samples])
+    columns = _common(samples) | {
+        "boot": _boots(samples),
+        "kind": first + _joined(samples, "kind"),
+        "object": first + _joined(samples, "object"),
+        "direction": _joined(samples, "direction"),
+        "class": _joined(samples, "cls"),
+        "track": _joined(samples, "track"),
+        "value": _joined(samples, "value"),
+        "confidence": _joined(samples, "confidence"),
+    }
+    order = np.lexsort((columns["captured"], columns["device"]))
+    rows: dict[str, Column] = {name: column[order] for name, column in columns.items()}
+    for name in ("kind", "object"):
+        rows[name] = Texts(names, columns[name][order])
+    return Block(EVENT, encode(EVENT, rows))
+
+
+def _track_pieces(samples: Sequence[Sample], _: dict[str, int]) -> Block:
+    """One row for each track of each batch, cut where a minute ends."""
+    t, track = _joined(samples, "t"), _joined(samples, "track")
+    batch = np.repeat(np.arange(len(samples)), [sample.batch.rows for sample in samples])
+    order = np.lexsort((t, track, batch))
+    t, track, batch = t[order], track[order], batch[order]
+    cut = (np.diff(batch) != 0) | (np.diff(track) != 0) | (np.diff(t // MINUTE) != 0)
+    starts = np.concatenate([[0], np.flatnonzero(cut) + 1])
+    offsets = np.append(starts, len(t))
+    last = offsets[1:] - 1
+
+    def of_piece(values: Array) -> Array:
+        taken: Array = values[order[last]]
+        return taken
+
+    common = {name: of_piece(column) for name, column in _common(samples).items()}
+    delay = (t - np.repeat(t[starts], np.diff(offsets))).astype(np.int32)
+    points: dict[str, Column] = {
+        name: Arrays(_joined(samples, name)[order], offsets)
+        for name in ("x", "y", "vx", "vy", "heading", "sd")
+    }
+    columns: dict[str, Column] = {
+        **common,
+        "captured": t[starts],
+        "until": t[last],
+        "boot": of_piece(_boots(samples)),
+        "track": track[last],
+        "class": of_piece(_joined(samples, "cls")),
+        "length": of_piece(_joined(samples, "length")),
+        "width": of_piece(_joined(samples, "width")),
+        "delay": Arrays(delay, offsets),
+    }
+    return Block(TRACK_PIECE, encode(TRACK_PIECE, columns | points))
+
+
+_MAKERS: Final[dict[str, Callable[[Sequence[Sample], dict[str, int]], Block]]] = {
+    "obs/1": _observations,
+    "tracks/1": _track_pieces,
+    "events/1": _events,
+    "signal/1": _signal_events,
+}
+
+
+def _common(samples: Sequence[Sample]) -> dict[str, Array]:
+    """Columns that every telemetry table has."""
+    rows = [sample.batch.rows for sample in samples]
+    return {
+        "captured": _joined(samples, "t"),
+        "device": np.repeat([sample.device.device for sample in samples], rows),
+        "simulated": np.repeat([sample.batch.simulated for sample in samples], rows),
+    }
+
+
+def _boots(samples: Sequence[Sample]) -> Array:
+    boots = np.frombuffer(b"".join(sample.batch.boot.bytes for sample in samples), "V16")
+    return np.repeat(boots, [sample.batch.rows for sample in samples])
+
+
+def _joined(samples: Sequence[Sample], column: str) -> Array:
+    return np.concatenate([sample.batch.columns[column] for sample in samples])
+
+
+def _block(table: Table, columns: dict[str, Array], order: Array) -> Block:
+    return Block(table, encode(table, {name: column[order] for name, column in columns.items()}))

@@ -1,0 +1,280 @@
+"""The transaction: rows, ledger, dead letters and dirty marks, all or nothing."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+from uuid import UUID
+
+import msgspec
+import numpy as np
+
+from contracts.batch import Gone
+from contracts.clock import Clock, from_micros
+from contracts.messages import Ranges
+from ingest import dead_letters, ledger
+from ingest.judge import Judged, Letter, refuse, split_off
+from ingest.ledger import Loss, Name
+from ingest.registry import Registry
+from ingest.rows import Sample, blocks, marks
+from ingest.settings import DeadLetterQuota
+from ingest.states import Change, write_state
+from storage.copy import write_rows
+from storage.pool import Connection
+from storage.registry import Device
+
+OVER_QUOTA: Final = "dead-letter-quota"
+MAX_OFFSET: Final = 1e9
+"""A clock that is more seconds off has no offset worth keeping."""
+
+_EPOCH: Final = "timestamptz 'epoch' + INTERVAL '1 microsecond' *"
+INSERT_BATCHES: Final = f"""
+INSERT INTO batch (stored, received, sent, captured, device, boot, seq, stream, rows, bytes,
+                   digest, clock_offset, clock_error, simulated)
+SELECT %(stored)s, {_EPOCH} received, {_EPOCH} sent,
+       CASE WHEN rows = 0 THEN 'empty'
+            ELSE tstzrange({_EPOCH} first, {_EPOCH} last, '[]') END,
+       device, boot, seq, stream, rows, bytes, digest, clock_offset, clock_error, simulated
+FROM unnest(%(received)s::int8[], %(sent)s::int8[], %(first)s::int8[], %(last)s::int8[],
+            %(device)s::int[], %(boot)s::uuid[], %(seq)s::int8[], %(stream)s::text[],
+            %(rows)s::int[], %(bytes)s::int[], %(digest)s::bytea[], %(clock_offset)s::float4[],
+            %(clock_error)s::float4[], %(simulated)s::bool[])
+    AS i(received, sent, first, last, device, boot, seq, stream, rows, bytes, digest,
+         clock_offset, clock_error, simulated)"""  # noqa: S608  # our own constants
+
+MARK_DIRTY: Final = f"""
+INSERT INTO dirty (site, minute, simulated)
+SELECT site, {_EPOCH} minute, simulated
+FROM unnest(%s::int[], %s::int8[], %s::bool[]) AS i(site, minute, simulated)"""  # noqa: S608
+
+
+class Context(NamedTuple):
+    """What a transaction needs beside its messages."""
+
+    registry: Registry
+    quota: DeadLetterQuota
+    clock: Clock
+
+
+class Tally(msgspec.Struct):
+    """What became of the messages."""
+
+    batches: int = 0
+    rows: int = 0
+    duplicates: int = 0
+    letters: Counter[str] = msgspec.field(default_factory=Counter)
+    over_quota: int = 0
+
+    def add(self, other: "Tally") -> None:
+        """Count those too."""
+        self.batches += other.batches
+        self.rows += other.rows
+        self.duplicates += other.duplicates
+        self.letters += other.letters
+        self.over_quota += other.over_quota
+
+
+class Stored(NamedTuple):
+    """A committed transaction: what each boot of each identity may let go, and the numbers."""
+
+    durable: dict[tuple[str, UUID], Ranges]
+    tally: Tally
+
+
+class _Split(NamedTuple):
+    """Messages by what the ledger says of their names."""
+
+    fresh: list[tuple[Device, Judged]]
+    repeated: list[Judged]
+    conflicting: list[Judged]
+    unnamed: list[Judged]
+
+
+def store(
+    connection: Connection, messages: Sequence[Judged], changes: Sequence[Change], context: Context
+) -> Stored:
+    """Commit these messages; what the ledger has already is left out.
+
+    Raises
+    ------
+    storage.errors.DatabaseLostError
+        Nothing is known to be committed; the same may be tried again and again.
+    storage.errors.RefusedDataError
+        Nothing is committed; one of the messages is not fit for the database.
+    """
+    identities = {m.identity for m in messages} | {c.identity for c in changes}
+    devices = context.registry.devices(connection, identities)
+    metrics, messages = _with_metrics(connection, messages, devices, context.registry)
+    tally = Tally()
+    with connection.transaction():
+        split, names = _ask_ledger(connection, messages, devices)
+        samples = [Sample(d, m.batch) for d, m in split.fresh if m.batch is not None]
+        for block in blocks(samples, metrics):
+            write_rows(connection, block.table, [block.data])
+        lost = _keep_letters(connection, split, context, tally)
+        committed = [(d, m) for d, m in split.fresh if m not in lost]
+        losses = _losses(split.fresh, lost)
+        with connection.pipeline():
+            _write_batches(connection, committed, context.clock())
+            if committed or losses:
+                fresh = [_name(device, m) for device, m in committed]
+                ledger.widen(connection, fresh, losses, context.clock())
+            _mark(connection, samples)
+            for change in changes:
+                if change.identity in devices:
+                    write_state(connection, devices[change.identity].device, change)
+        durable = ledger.durable(connection, names) if names else {}
+    tally.batches, tally.duplicates = len(committed), len(split.repeated)
+    tally.rows = sum(sample.batch.rows for sample in samples)
+    identity_of = {devices[i].device: i for i in identities if i in devices}
+    return Stored({(identity_of[d], boot): r for (d, boot), r in durable.items()}, tally)
+
+
+def _with_metrics(
+    connection: Connection,
+    messages: Sequence[Judged],
+    devices: dict[str, Device],
+    registry: Registry,
+) -> tuple[dict[str, int], list[Judged]]:
+    """Find every metric's number; rows of a metric that cannot have one are split off."""
+    used = {
+        name
+        for m in messages
+        if m.stream == "obs" and m.batch is not None and m.identity in devices
+        for name in m.batch.names
+    }
+    metrics = registry.metrics(connection, used)
+    if used <= metrics.keys():
+        return metrics, list(messages)
+    return metrics, [_without_nameless(m, metrics) for m in messages]
+
+
+def _without_nameless(message: Judged, metrics: dict[str, int]) -> Judged:
+    if message.stream != "obs" or message.batch is None:
+        return message
+    nameless = np.array([name not in metrics for name in message.batch.names], np.bool_)
+    bad = nameless[message.batch.columns["metric"]]
+    return split_off(message, bad, "refused-metric", "no name, too long, or too many metrics")
+
+
+def _ask_ledger(
+    connection: Connection, messages: Sequence[Judged], devices: dict[str, Device]
+) -> tuple[_Split, list[Name]]:
+    """Lock the ledger and sort the messages by it."""
+    split = _Split([], [], [], [])
+    named: list[tuple[Device, Judged]] = []
+    for message in messages:
+        device = devices.get(message.identity)
+        if device is None and message.batch is not None:
+            detail = f"{message.identity!r} is not registered"
+            split.unnamed.append(refuse(message, "unregistered-device", detail))
+        elif device is None or message.boot is None:
+            split.unnamed.append(message)
+        else:
+            named.append((device, message))
+    names = [_name(device, message) for device, message in named]
+    known = ledger.lock(connection, names) if names else {}
+    digests: dict[Name, list[bytes]] = {names[place]: known[place] for place in known}
+    for name, (device, message) in zip(names, named, strict=True):
+        if name not in digests:
+            digests[name] = [message.digest]
+            split.fresh.append((device, message))
+        elif not digests[name] or message.digest in digests[name]:
+            split.repeated.append(message)
+        else:
+            detail = "this name is committed with another content: is the boot id copied?"
+            split.conflicting.append(refuse(message, "conflicting-content", detail))
+    return split, names
+
+
+def _keep_letters(
+    connection: Connection, split: _Split, context: Context, tally: Tally
+) -> list[Judged]:
+    """Keep what is to be kept; return the fresh messages of which nothing could be kept."""
+    now = context.clock()
+    lost = []
+
+    def keep(letter: Letter, *, counted: bool) -> bool:
+        tally.letters[letter.reason] += 1
+        kept = dead_letters.keep(connection, letter, counted=counted, now=now, quota=context.quota)
+        tally.over_quota += not kept
+        return kept
+
+    for _, message in split.fresh:
+        kept = [keep(letter, counted=True) for letter in message.letters]
+        if message.batch is None and not any(kept):
+            lost.append(message)
+    for message in split.conflicting:
+        for letter in message.letters:
+            keep(letter, counted=True)
+    for message in split.unnamed:
+        for letter in message.letters:
+            keep(letter, counted=False)
+    for message in split.repeated:
+        for letter in message.letters:
+            dead_letters.see_again(connection, letter, now)
+    return lost
+
+
+def _losses(fresh: Sequence[tuple[Device, Judged]], lost: Sequence[Judged]) -> list[Loss]:
+    """Collect what agents say is gone, and what the quota of dead letters refused."""
+    losses = []
+    for device, message in fresh:
+        if message.boot is None:
+            continue
+        if message in lost:
+            gone = Gone(message.seq, message.seq + 1, OVER_QUOTA)
+            losses.append(Loss(device.device, message.boot, gone))
+        elif message.batch is not None:
+            losses += [Loss(device.device, message.boot, gone) for gone in message.batch.gone]
+    return losses
+
+
+def _write_batches(
+    connection: Connection, committed: Sequence[tuple[Device, Judged]], now: int
+) -> None:
+    if not committed:
+        return
+    rows = [_batch_row(device, message) for device, message in committed]
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    connection.execute(INSERT_BATCHES, {**columns, "stored": from_micros(now)})
+
+
+def _batch_row(device: Device, message: Judged) -> dict[str, object]:
+    batch = message.batch
+    t = batch.columns["t"] if batch is not None and batch.rows else np.zeros(1, np.int64)
+    return {
+        "received": message.delivery.received,
+        "sent": batch.sent_at if batch is not None else message.delivery.received,
+        "first": int(t.min()),
+        "last": int(t.max()),
+        "device": device.device,
+        "boot": message.boot,
+        "seq": message.seq,
+        "stream": message.stream,
+        "rows": message.rows,
+        "bytes": len(message.delivery.payload),
+        "digest": message.digest,
+        "clock_offset": _offset(batch.clock_offset) if batch is not None else None,
+        "clock_error": _offset(batch.clock_error) if batch is not None else None,
+        "simulated": batch is not None and batch.simulated,
+    }
+
+
+def _offset(seconds: float | None) -> float | None:
+    if seconds is None or not abs(seconds) < MAX_OFFSET:  # NaN is not less either
+        return None
+    return float(np.float32(seconds))
+
+
+def _mark(connection: Connection, samples: Sequence[Sample]) -> None:
+    found = marks(samples)
+    if found:
+        columns = [list(column) for column in zip(*found, strict=True)]
+        connection.execute(MARK_DIRTY, columns)
+
+
+def _name(device: Device, message: Judged) -> Name:
+    if message.boot is None:
+        msg = "a message without a name is not the ledger's"
+        raise ValueError(msg)
+    return Name(device.device, message.boot, message.seq)

@@ -1,0 +1,132 @@
+"""Messages into the database, however often the database goes away."""
+
+import logging
+import random
+import threading
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from contracts.clock import Clock
+from ingest.errors import StoppedError
+from ingest.inbox import Delivery
+from ingest.judge import Judged, judge, refuse, unnamed
+from ingest.registry import Registry
+from ingest.settings import IngestSettings
+from ingest.states import Change, is_state, judge_state
+from ingest.store import Context, Stored, Tally, store
+from storage.errors import DatabaseLostError, RefusedDataError
+from storage.pool import Connection, connect
+
+log = logging.getLogger(__name__)
+
+BACKOFF: Final = (0.1, 5.0)
+"""First and longest wait before the database is tried again, doubled in between. [s]"""
+
+MAX_ROWS: Final = 200_000
+"""Rows that one transaction takes, more only if a single batch has more."""
+
+Message = Judged | Change
+
+
+class Writer:
+    """Commits groups of deliveries; a single thread's own."""
+
+    def __init__(self, settings: IngestSettings, clock: Clock, stopping: threading.Event) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._stopping = stopping
+        self._connection: Connection | None = None
+        self._context = Context(Registry(), settings.quota, clock)
+
+    def close(self) -> None:
+        """Leave the database."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def write(self, deliveries: Sequence[Delivery]) -> Stored:
+        """Commit what was delivered, whatever it is; wait for the database as long as it takes.
+
+        Raises
+        ------
+        StoppedError
+            If ingest is to stop while the database is away.
+        """
+        stored = Stored({}, Tally())
+        group: list[Message] = []
+        rows = 0
+        for delivery in deliveries:
+            message = self._judge(delivery)
+            more = message.rows if isinstance(message, Judged) else 0
+            if group and rows + more > MAX_ROWS:
+                _merge(stored, self._commit(group))
+                group, rows = [], 0
+            group.append(message)
+            rows += more
+        _merge(stored, self._commit(group))
+        return stored
+
+    def _judge(self, delivery: Delivery) -> Message:
+        if is_state(delivery):
+            return judge_state(delivery)
+        return judge(delivery, ahead=self._settings.clock_ahead_s)
+
+    def _commit(self, group: Sequence[Message]) -> Stored:
+        """Commit a group as often as it takes: the ledger knows what is already there."""
+        attempt = 0
+        while True:
+            try:
+                if self._connection is None:
+                    self._connection = connect(self._settings, name="tepna-ingest")
+                stored = self._store(self._connection, group)
+            except DatabaseLostError as fault:
+                if attempt == 0:
+                    log.warning("database lost: %s", str(fault).strip().replace("\n", " "))
+                self.close()
+                self._wait(attempt)
+                attempt += 1
+            else:
+                if attempt:
+                    log.warning("database recovered after %d attempts", attempt)
+                return stored
+
+    def _wait(self, attempt: int) -> None:
+        first, longest = BACKOFF
+        wait = min(longest, first * 2 ** min(attempt, 16))
+        if self._stopping.wait(wait * random.uniform(0.5, 1)):  # noqa: S311  # only to spread
+            raise StoppedError
+
+    def _store(self, connection: Connection, group: Sequence[Message]) -> Stored:
+        """Commit a group; if the database refuses something in it, find that and set it apart."""
+        messages = [m for m in group if isinstance(m, Judged)]
+        changes = [m for m in group if isinstance(m, Change)]
+        try:
+            return store(connection, messages, changes, self._context)
+        except RefusedDataError as fault:
+            if len(group) == 1:
+                detail = str(fault).strip()
+                log.warning("the database refuses a message: %s", detail)
+                poison = _poison(group[0], detail)
+                return store(connection, [poison], [], self._context)
+            half = len(group) // 2
+            stored = self._store(connection, group[:half])
+            _merge(stored, self._store(connection, group[half:]))
+            return stored
+
+
+def _poison(message: Message, detail: str) -> Judged:
+    if isinstance(message, Change):
+        message = unnamed(message.delivery, message.identity)
+    # Whatever the database did not like, it was not the bytes of the payload.
+    delivery = message.delivery._replace(properties={})
+    return refuse(
+        msgspec.structs.replace(message, delivery=delivery), "refused-by-database", detail
+    )
+
+
+def _merge(stored: Stored, more: Stored) -> None:
+    """Add what was committed later: of each boot its ranges are the newer."""
+    stored.durable.update(more.durable)
+    stored.tally.add(more.tally)
