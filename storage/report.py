@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, LiteralString, NamedTuple
 
 from storage.pool import Connection
 
@@ -23,10 +23,20 @@ class Delivery(NamedTuple):
     delay_p99: float | None
 
 
+class Windows(NamedTuple):
+    """Minutes in [start, end) of one site, measured or simulated."""
+
+    site: int
+    simulated: bool
+    start: datetime
+    end: datetime
+
+
 _CROSSINGS: Final = """
 SELECT d.name, e.object, e.direction, count(*)
 FROM event e JOIN device d USING (device)
-WHERE d.pilot = %(pilot)s AND e.kind = 'crossing' AND e.captured >= %(start)s AND e.captured < %(end)s
+WHERE d.pilot = %(pilot)s AND e.kind = 'crossing'
+    AND e.captured >= %(start)s AND e.captured < %(end)s
 GROUP BY 1, 2, 3
 """
 
@@ -35,7 +45,8 @@ WITH arrived AS (
     SELECT b.* FROM batch b JOIN device d USING (device)
     WHERE d.pilot = %(pilot)s AND b.stored >= %(start)s AND b.stored < %(end)s
 ), delay AS (
-    SELECT extract(epoch FROM stored - lower(captured)) AS s FROM arrived WHERE NOT isempty(captured)
+    SELECT extract(epoch FROM stored - lower(captured))::float8 AS s
+    FROM arrived WHERE NOT isempty(captured)
 )
 SELECT (SELECT count(*) FROM arrived),
        (SELECT count(*) - count(DISTINCT (device, boot, seq)) FROM arrived),
@@ -43,18 +54,29 @@ SELECT (SELECT count(*) FROM arrived),
 """
 
 _LEDGER: Final = """
-SELECT coalesce(sum(lost), 0), coalesce(sum(span - kept - lost), 0) FROM (
-    SELECT (SELECT coalesce(sum(upper(r) - lower(r)), 0) FROM unnest(l.committed) r) AS kept,
-           (SELECT coalesce(sum(upper(r) - lower(r)), 0) FROM unnest(l.lost) r) AS lost,
-           greatest(coalesce(upper(range_merge(l.committed)), 0), coalesce(upper(range_merge(l.lost)), 0)) AS span
-    FROM ledger l JOIN device d USING (device)
-    WHERE d.pilot = %(pilot)s AND l.boot IN (
-        SELECT boot FROM batch b WHERE b.device = l.device AND b.stored >= %(start)s AND b.stored < %(end)s)
-) AS boots
+SELECT coalesce(sum(lost), 0)::bigint, coalesce(sum(span - kept - lost), 0)::bigint
+FROM ledger l JOIN device d USING (device),
+LATERAL (SELECT coalesce(sum(upper(r) - lower(r)), 0) AS kept FROM unnest(l.committed) r) a,
+LATERAL (SELECT coalesce(sum(upper(r) - lower(r)), 0) AS lost FROM unnest(l.lost) r) b,
+LATERAL (SELECT coalesce(upper(range_merge(l.committed + l.lost)), 0) AS span) c
+WHERE d.pilot = %(pilot)s AND l.boot IN (
+    SELECT boot FROM batch b WHERE b.device = l.device
+    AND b.stored >= %(start)s AND b.stored < %(end)s)
 """
 
 _DEAD_LETTERS: Final = """
 SELECT count(*) FROM dead_letter WHERE last_at >= %(start)s AND last_at < %(end)s
+"""
+
+
+_OPEN_WINDOWS: Final = """
+SELECT (SELECT count(*) FROM generate_series(
+            %(start)s::timestamptz, %(end)s::timestamptz - INTERVAL '1 minute', INTERVAL '1 minute'
+        ) AS m(minute) LEFT JOIN metric_window w
+        ON w.site = %(site)s AND w.minute = m.minute AND w.simulated = %(simulated)s
+        WHERE w.revision IS NULL OR w.revision = 0)
+     + (SELECT count(*) FROM dirty WHERE site = %(site)s AND simulated = %(simulated)s
+        AND minute >= %(start)s AND minute < %(end)s)
 """
 
 
@@ -70,11 +92,20 @@ def crossings(
 def delivery(connection: Connection, *, pilot: str, start: datetime, end: datetime) -> Delivery:
     """Sum up what was stored in [start, end)."""
     scope = {"pilot": pilot, "start": start, "end": end}
-    row = connection.execute(_DELIVERY, scope).fetchone()
-    ledger = connection.execute(_LEDGER, scope).fetchone()
-    letters = connection.execute(_DEAD_LETTERS, scope).fetchone()
+    batches = _one(connection, _DELIVERY, scope)
+    ledger = _one(connection, _LEDGER, scope)
+    letters = _one(connection, _DEAD_LETTERS, scope)
+    delays = batches[2] or [None, None, None]
+    return Delivery(batches[0], batches[1], *ledger, letters[0], *delays)
+
+
+def open_windows(connection: Connection, windows: Windows) -> int:
+    """Count the minutes that are not closed, and the marks on them."""
+    count: int = _one(connection, _OPEN_WINDOWS, windows._asdict())[0]
+    return count
+
+
+def _one(connection: Connection, query: LiteralString, scope: Mapping[str, Any]) -> tuple[Any, ...]:
+    row = connection.execute(query, scope).fetchone()
     assert row is not None  # noqa: S101  # an aggregate always answers
-    assert ledger is not None  # noqa: S101
-    assert letters is not None  # noqa: S101
-    delays = row[2] or [None, None, None]
-    return Delivery(row[0], row[1], int(ledger[0]), int(ledger[1]), letters[0], *delays)
+    return row

@@ -1,5 +1,6 @@
 """Start everything, count for a while, and hold the result to what it promises."""
 
+import asyncio
 import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -19,7 +20,8 @@ from storage import report
 from storage.migrate import migrate
 from storage.pool import Connection, StorageSettings, connect
 from storage.registry import create_api_key, register_site
-from tepna.demo.results import indicator_lines, metric_lines, windows_are_closed
+from storage.report import Windows
+from tepna.demo.results import analysed
 from tepna.demo.scene import Scene, picture, street
 from tepna.demo.table import Line, count_lines, delivery_lines, read_truth, table
 from tepna.processes import Processes
@@ -69,12 +71,12 @@ def run_demo(home: Path, wishes: Wishes, console: Console) -> bool:
         link = _start_services(stack, programs, connection, wishes.port)
         began = from_micros(utc_now())
         scene = _film(folder, wishes, programs)
-        register_site(connection, scene.site)
+        site = register_site(connection, scene.site)
         _start_agents(stack, folder, programs, scene)
         console.print(f"Console: [bold]{link}[/]", soft_wrap=True)
         programs.wait_for("the first batch", _first_batch(connection, scene, began), READY)
         span = _count(connection, programs, scene, wishes.seconds, console)
-        lines = list(_judge(connection, programs, scene, span, began))
+        lines = list(_judge(settings, connection, programs, scene, site, span, began))
         console.print(table(lines))
         if not wishes.once:
             console.print(f"It goes on until Ctrl-C. Console: [bold]{link}[/]", soft_wrap=True)
@@ -155,25 +157,29 @@ def _count(
 
 
 def _judge(
-    connection: Connection, programs: Processes, scene: Scene, span: Span, began: datetime
+    settings: StorageSettings,
+    connection: Connection,
+    programs: Processes,
+    scene: Scene,
+    site: int,
+    span: Span,
+    began: datetime,
 ) -> Iterable[Line]:
     pilot = scene.site.pilot
     minutes = _whole_minutes(span, partial=scene.ends)
+    windows = Windows(site, scene.simulated, *minutes)
     programs.wait_for(
-        "the last window",
-        lambda: windows_are_closed(connection, scene.site, minutes, simulated=scene.simulated),
-        MINUTE + CLOSING,
+        "the last window", lambda: not report.open_windows(connection, windows), MINUTE + CLOSING
     )
     truth = None
     if scene.truth is not None:
         truth = read_truth(scene.truth, start=to_micros(span.start), end=to_micros(span.end))
     counted = report.crossings(connection, pilot=pilot, **span._asdict())
     yield from count_lines(scene.site, counted, truth)
-    yield from metric_lines(connection, scene.site, minutes, simulated=scene.simulated)
     yield from delivery_lines(
         report.delivery(connection, pilot=pilot, start=began, end=from_micros(utc_now()))
     )
-    yield from indicator_lines(connection, scene.site, minutes, simulated=scene.simulated)
+    yield from asyncio.run(analysed(settings, windows))
 
 
 def _with_whole_minute(earliest: float, seconds: float) -> float:
