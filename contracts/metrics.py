@@ -1,0 +1,71 @@
+"""Scalar metrics by name: unit, title and the range a true value lies in.
+
+A name that is not here is kept by ingest too, as pending, until somebody explains it.
+"""
+
+from enum import IntFlag
+from math import inf
+from typing import Final, NamedTuple
+
+
+class Quality(IntFlag):
+    """Bits of an observation's `quality`; the number crosses the wire and rests in the database."""
+
+    GOOD = 0
+    OUT_OF_RANGE = 1  # outside the metric's range: kept, but not to be trusted
+
+
+class Metric(NamedTuple):
+    """One scalar quantity."""
+
+    name: str
+    unit: str  # UCUM
+    cs: str
+    en: str
+    low: float = -inf
+    high: float = inf
+
+    def quality(self, value: float) -> Quality:
+        """Judge a value by the range.
+
+        >>> METRICS["modem.rsrp"].quality(-90.0), METRICS["modem.rsrp"].quality(12.0)
+        (<Quality.GOOD: 0>, <Quality.OUT_OF_RANGE: 1>)
+        """
+        return Quality.GOOD if self.low <= value <= self.high else Quality.OUT_OF_RANGE
+
+
+CAMERA_OBSERVED: Final = "camera.observed"
+CAMERA_FRAMES: Final = "camera.frames"
+CAMERA_DROPPED: Final = "camera.dropped"
+CAMERA_PROCESSING: Final = "camera.processing_ms"
+OUTBOX_BYTES: Final = "agent.outbox_bytes"
+BACKLOG_AGE: Final = "agent.backlog_age_s"
+DROPPED_BATCHES: Final = "agent.dropped_batches"
+BAD_LINES: Final = "agent.bad_lines"
+UPLINK_ROUND_TRIP: Final = "uplink.round_trip"
+
+METRICS: Final = {
+    metric.name: metric
+    for metric in (
+        # What was seen at all: coverage is computed from it. Captured at the interval's last
+        # microsecond, so a minute that was seen whole sums to 60.
+        Metric(CAMERA_OBSERVED, "s", "Zpracované video", "Video processed", 0, 60),
+        Metric(CAMERA_FRAMES, "{frame}", "Snímky", "Frames", 0),
+        Metric(CAMERA_DROPPED, "{frame}", "Vynechané snímky", "Frames left out", 0),
+        Metric(CAMERA_PROCESSING, "ms", "Zpracování snímku", "Processing of a frame", 0),
+        Metric(OUTBOX_BYTES, "By", "Čeká na uložení", "Waiting to be stored", 0),
+        Metric(BACKLOG_AGE, "s", "Stáří nejstarší dávky", "Age of the oldest batch", 0),
+        Metric(DROPPED_BATCHES, "{batch}", "Ztracené dávky", "Batches dropped", 0),
+        Metric(BAD_LINES, "{line}", "Nečitelné řádky snímačů", "Unreadable sensor lines", 0),
+        Metric(UPLINK_ROUND_TRIP, "ms", "Odezva brokeru", "Round trip to the broker", 0),
+        # The modem's; ranges of 3GPP TS 38.133 (reported RSRP, RSRQ, SINR).
+        Metric("modem.rsrp", "dB[mW]", "RSRP", "RSRP", -156, -31),
+        Metric("modem.rsrq", "dB", "RSRQ", "RSRQ", -43, 20),
+        Metric("modem.sinr", "dB", "SINR", "SINR", -23, 40),
+        Metric("modem.cell", "1", "Obsluhující buňka", "Serving cell", 0),
+        Metric("modem.round_trip", "ms", "Odezva sítě", "Round trip", 0),
+        Metric("modem.uplink", "Mbit/s", "Rychlost odesílání", "Uplink throughput", 0),
+        Metric("air.temperature", "Cel", "Teplota vzduchu", "Air temperature", -60, 60),
+        Metric("noise.level", "dB[SPL]", "Hluk", "Noise level", 0, 140),
+    )
+}

@@ -1,0 +1,194 @@
+"""Samples become batches: columns, sorted, cut to size, with the header that all of them share."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple, TypeVar
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.batch import SCHEMAS, Batch, Columns
+from contracts.classes import RoadUser
+from contracts.clock import Clock
+from contracts.metrics import METRICS, Quality
+from edge.chrony import ClockQuality
+
+TRACK_ROWS: Final = 10_000
+"""Rows of a batch of tracks: less than half of what a batch may take, however incompressible."""
+
+NAMED_ROWS: Final = 4096
+"""Rows of any other batch, each of which may bring a name of its own."""
+
+WAITING: Final = 200_000
+"""Rows that may wait to be batched. Full: who adds waits, so a slow disk slows the camera."""
+
+_NIL: Final = UUID(int=0)
+
+
+class Scalar(NamedTuple):
+    """A reading of a scalar metric."""
+
+    t: int  # captured [us] since the epoch, UTC
+    metric: str
+    value: float
+
+
+class SignalEvent(NamedTuple):
+    """An event of the signal controller, by the Indiana enumerations."""
+
+    t: int  # captured [us] since the epoch, UTC
+    code: int
+    parameter: int
+
+
+class Event(NamedTuple):
+    """A discrete happening."""
+
+    kind: str  # of contracts.events
+    t: int  # captured [us] since the epoch, UTC
+    object: str
+    direction: int = 0  # +1 in, -1 out, 0 none
+    cls: int = RoadUser.UNKNOWN
+    track: int = 0
+    value: float = float("nan")  # speed of a crossing [m/s]
+    confidence: float = 1.0
+
+
+class Batcher:
+    """Collects samples from any thread and hands over batches.
+
+    Parameters
+    ----------
+    device, simulated
+        Of every header.
+    sink
+        Takes the batches of one flush, to be numbered and kept.
+    """
+
+    def __init__(
+        self, device: str, *, simulated: bool, sink: Callable[[Sequence[Batch]], None], clock: Clock
+    ) -> None:
+        self.clock_quality = ClockQuality()
+        self._device = device
+        self._simulated = simulated
+        self._sink = sink
+        self._clock = clock
+        self._room = threading.Condition()
+        self._flushing = threading.Lock()
+        self._closed = False
+        self._clear()
+
+    def _clear(self) -> None:
+        self._scalars: list[Scalar] = []
+        self._signals: list[SignalEvent] = []
+        self._events: list[Event] = []
+        self._tracks: list[Columns] = []
+        self._rows = 0
+
+    def add(self, samples: Iterable[Scalar | SignalEvent | Event]) -> None:
+        """Add readings and events; waits while too many rows wait."""
+        with self._room:
+            for sample in samples:
+                self._wait_for_room()
+                match sample:
+                    case Scalar():
+                        self._scalars.append(sample)
+                    case SignalEvent():
+                        self._signals.append(sample)
+                    case Event():
+                        self._events.append(sample)
+                self._rows += 1
+
+    def add_tracks(self, columns: Columns) -> None:
+        """Add points of trajectories, as the columns of `tracks/1`."""
+        with self._room:
+            self._wait_for_room()
+            self._tracks.append(columns)
+            self._rows += len(columns["t"])
+
+    def flush(self) -> int:
+        """Hand everything that was added to the sink; say how many batches that made."""
+        with self._flushing:  # batches of two flushes must not overtake each other
+            with self._room:
+                batches = list(self._take())
+                self._clear()
+                self._room.notify_all()
+            if batches:
+                self._sink(batches)
+            return len(batches)
+
+    def close(self) -> None:
+        """Let those go who wait for room: the sink is gone."""
+        with self._room:
+            self._closed = True
+            self._room.notify_all()
+
+    def empty(self) -> Batch:
+        """Batch without rows, for what only a header says."""
+        return self._batch("obs/1", SCHEMAS["obs/1"].empty(), [])
+
+    def _wait_for_room(self) -> None:
+        self._room.wait_for(lambda: self._rows < WAITING or self._closed)
+
+    def _take(self) -> Iterator[Batch]:
+        """Yield what waits as batches."""
+        for events in _cut(self._events):
+            yield self._batch("events/1", *_named(events, "kind", "object"))
+        for signals in _cut(self._signals):
+            yield self._batch("signal/1", *_named(signals))
+        for scalars in _cut(self._scalars):
+            columns, names = _named(scalars, "metric")
+            columns["quality"] = np.array([_quality(s) for s in scalars], np.uint8)
+            yield self._batch("obs/1", columns, names)
+        if self._tracks:
+            columns = {
+                name: np.concatenate([np.asarray(part[name], dtype) for part in self._tracks])
+                for name, dtype in SCHEMAS["tracks/1"].dtypes.items()
+            }
+            order = np.lexsort((columns["t"], columns["track"]))
+            for start in range(0, len(order), TRACK_ROWS):
+                rows = order[start : start + TRACK_ROWS]
+                yield self._batch("tracks/1", {n: c[rows] for n, c in columns.items()}, [])
+
+    def _batch(self, schema_id: str, columns: dict[str, NDArray[Any]], names: list[str]) -> Batch:
+        return Batch(
+            schema=schema_id,
+            device=self._device,
+            boot=_NIL,  # the outbox numbers it
+            seq=0,
+            sent_at=self._clock(),
+            columns=columns,
+            names=names,
+            clock_offset=self.clock_quality.offset,
+            clock_error=self.clock_quality.error,
+            simulated=self._simulated,
+        )
+
+
+Row = TypeVar("Row", Scalar, SignalEvent, Event)
+
+
+def _cut(rows: list[Row]) -> Iterator[list[Row]]:
+    for start in range(0, len(rows), NAMED_ROWS):
+        yield rows[start : start + NAMED_ROWS]
+
+
+def _named(
+    rows: Sequence[Scalar] | Sequence[SignalEvent] | Sequence[Event], *text: str
+) -> tuple[dict[str, NDArray[Any]], list[str]]:
+    """Columns of rows; text becomes an index into the names."""
+    columns = dict(zip(rows[0]._fields, zip(*rows, strict=True), strict=True))
+    index: dict[str, int] = {}
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, values in columns.items():
+        if name in text:
+            arrays[name] = np.array([index.setdefault(v, len(index)) for v in values], np.uint16)
+        else:
+            arrays[name] = np.array(values)
+    return arrays, list(index)
+
+
+def _quality(scalar: Scalar) -> Quality:
+    metric = METRICS.get(scalar.metric)
+    return Quality.GOOD if metric is None else metric.quality(scalar.value)

@@ -1,0 +1,54 @@
+"""Explain a configuration, and look through its camera once."""
+
+from collections.abc import Callable
+from itertools import islice
+
+from contracts.clock import from_micros, utc_now
+from edge.config import AgentConfig, Camera
+from edge.errors import SourceError
+from edge.sources import open_video
+
+
+def check_config(config: AgentConfig, say: Callable[[str], None]) -> bool:
+    """Say what an agent with this configuration does; open its camera once.
+
+    Returns
+    -------
+    bool
+        Whether the camera gave a picture; True without a camera.
+    """
+    broker = config.uplink.broker(config.device)
+    kind = "simulated" if config.simulated else "measured"
+    secure = "with TLS" if broker.tls else "without TLS"
+    password = "with a password" if broker.password else "without a password"
+    say(f"device    {config.device}: everything it says is marked as {kind}")
+    say(f"uplink    {broker.host}:{broker.port} {secure}, as {broker.user} {password}")
+    say(f"outbox    {config.outbox.path}, at most {config.outbox.max_bytes >> 20} MiB")
+    for sensor in config.sensors:
+        say(f"sensor    {sensor.source}")
+    if config.modem is not None:
+        say(f"modem     {config.modem.source}")
+    if config.pictures is not None:
+        say(f"pictures  pixelated ones on {config.pictures.listen}, for who has the token")
+    return config.camera is None or _check_camera(config.camera, say)
+
+
+def _check_camera(camera: Camera, say: Callable[[str], None]) -> bool:
+    say(f"camera    {camera.source}, lines {[line.id for line in camera.lines] or 'none'}")
+    if camera.calibration:
+        say(f"          on the ground by {len(camera.calibration)} points")
+    else:
+        say("          not calibrated: crossings are counted, no tracks are sent")
+    try:
+        with open_video(camera, utc_now) as video:
+            first = list(islice(video.frames, 2))
+    except SourceError as fault:
+        say(f"          NO PICTURE: {fault}")
+        return False
+    if not first:
+        say("          NO PICTURE: the source ended before its first frame")
+        return False
+    rate = f"{video.rate:.3g} frames/s" if video.rate else "at an unknown rate"
+    captured = from_micros(first[0].captured).isoformat()
+    say(f"          {video.width}x{video.height}, {rate}, first frame captured {captured}")
+    return True

@@ -1,0 +1,301 @@
+"""Configuration of one edge agent: a TOML file, the environment, flags; checked at the start."""
+
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, NamedTuple, Self
+from urllib.parse import unquote, urlsplit
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from contracts.settings import SettingsError
+from edge.vision.settings import GroundPair, LineSettings, Pixel, VisionSettings
+
+Positive = Annotated[float, Field(gt=0)]
+
+ENVIRONMENT: Final = {
+    "TEPNA_MQTT_URL": "uplink.url",
+    "TEPNA_MQTT_PASSWORD": "uplink.password",
+    "TEPNA_OUTBOX": "outbox.path",
+    "TEPNA_PICTURE_TOKEN": "pictures.token",
+}
+"""Variables that win over the file; `pictures.token` only where the file has `[pictures]`."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Broker(NamedTuple):
+    """Where and as whom to connect."""
+
+    host: str
+    port: int
+    tls: bool
+    user: str
+    password: str
+
+
+class Uplink(_Table):
+    """The way to the platform."""
+
+    url: SecretStr = Field(description="mqtt://host:port, or mqtts://host:port for TLS")
+    ca: Path | None = None
+    password: SecretStr | None = None
+    window: int = Field(64, ge=2, le=1024, description="batches that may await `durable`")
+    resend_after_s: Positive = 10.0
+    keepalive_s: int = Field(20, ge=5, le=600)
+
+    @field_validator("url")
+    @classmethod
+    def _is_mqtt(cls, value: SecretStr) -> SecretStr:
+        parts = urlsplit(value.get_secret_value())
+        if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
+            msg = "not mqtt://host:port or mqtts://host:port"
+            raise ValueError(msg)
+        _ = parts.port  # ValueError if it is none
+        return value
+
+    def broker(self, device: str) -> Broker:
+        """Where to connect; the user is the device unless the URL names another."""
+        parts = urlsplit(self.url.get_secret_value())
+        tls = parts.scheme == "mqtts"
+        return Broker(
+            host=parts.hostname or "",
+            port=parts.port or (8883 if tls else 1883),
+            tls=tls,
+            user=unquote(parts.username) if parts.username else device,
+            password=(
+                self.password.get_secret_value() if self.password else unquote(parts.password or "")
+            ),
+        )
+
+
+class Outbox(_Table):
+    """Where batches wait until they are durable."""
+
+    path: Path
+    max_bytes: int = Field(256 << 20, ge=1 << 16)
+
+
+class Batches(_Table):
+    """When a batch is closed."""
+
+    max_age_s: Positive = 0.5
+
+
+class Camera(_Table):
+    """The one camera of the agent and what is to be seen on it."""
+
+    source: str = Field(min_length=1, description="path, tcp://, rtsp:// or usb:N")
+    clock: Literal["pts", "arrival"] = "arrival"
+    start: AwareDatetime | None = None
+    pace: Literal["realtime", "fast"] = "realtime"
+    lost_after_s: Positive = 10.0
+    calibration: list[tuple[float, float, float, float]] = []
+    detector: Path | None = None
+    detector_every: int = 1
+    detector_threads: int = 1
+    anchor: Literal["foot", "centre"] = "foot"
+    masks: list[list[Pixel]] = []
+    lines: list[LineSettings] = []
+    longest_stop_s: float = 300.0
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if self.start and self.clock == "pts":
+            msg = 'start: clock = "pts" needs none; remove one of them'
+            raise ValueError(msg)
+        _ = self.vision  # ValueError if that makes no sense
+        return self
+
+    @property
+    def vision(self) -> VisionSettings:
+        """What the vision is told."""
+        return VisionSettings(
+            detector=self.detector,
+            detector_every=self.detector_every,
+            detector_threads=self.detector_threads,
+            anchor=self.anchor,
+            lines=self.lines,
+            masks=self.masks,
+            ground=[GroundPair(image=(u, v), ground=(x, y)) for u, v, x, y in self.calibration],
+            longest_stop=self.longest_stop_s,
+        )
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the source is a recording, not something live."""
+        return "://" not in self.source and not self.source.startswith("usb:")
+
+
+class Sensor(_Table):
+    """A source of JSON lines."""
+
+    source: str = Field(min_length=1, description="tcp://host:port or a path")
+
+
+class Pictures(_Table):
+    """Server of pixelated pictures."""
+
+    listen: str = "127.0.0.1:0"
+    token: SecretStr = Field(min_length=16, description="who has it may see pixelated pictures")
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port to listen on."""
+        host, _, port = self.listen.rpartition(":")
+        return host, int(port)
+
+    @field_validator("listen")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if not host or not port.isdecimal() or int(port) >= 1 << 16:
+            msg = "not host:port"
+            raise ValueError(msg)
+        return value
+
+
+class AgentConfig(_Table):
+    """Everything one agent is told."""
+
+    device: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}/[a-z0-9][a-z0-9-]{0,62}$")
+    simulated: bool = False
+    uplink: Uplink
+    outbox: Outbox
+    batches: Batches = Batches()
+    camera: Camera | None = None
+    sensors: list[Sensor] = []
+    modem: Sensor | None = None
+    pictures: Pictures | None = None
+
+
+def read_config(
+    path: Path, flags: Sequence[str] = (), environment: Mapping[str, str] | None = None
+) -> AgentConfig:
+    """Read the configuration of an agent.
+
+    Parameters
+    ----------
+    path
+        TOML file; relative paths in it start at its folder.
+    flags
+        ``key.path=value`` each; they win over the environment, that over the file.
+    environment
+        Variables; those of the process by default.
+
+    Raises
+    ------
+    SettingsError
+        If anything is missing or wrong.
+    """
+    folder = path.absolute().parent
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as fault:
+        msg = f"{path}: cannot be read ({fault.strerror}); give the path of an agent's TOML file"
+        raise SettingsError(msg) from fault
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+        msg = f"{path}: no TOML: {fault}"
+        raise SettingsError(msg) from fault
+    table = {"uplink": {}, "outbox": {"path": "outbox.sqlite"}} | table
+    if isinstance(table["outbox"], dict):
+        table["outbox"] = {"path": "outbox.sqlite"} | table["outbox"]
+    _resolve(table, folder)
+    for variable, key in ENVIRONMENT.items():
+        value = (os.environ if environment is None else environment).get(variable)
+        if value and (not key.startswith("pictures.") or "pictures" in table):
+            _put(table, key, value)
+    for flag in flags:
+        key, equals, text = flag.partition("=")
+        if not equals:
+            msg = f"--set {flag}: not key.path=value; write for instance camera.source=a.mp4"
+            raise SettingsError(msg)
+        _put(table, key.strip(), _value(text))
+    _resolve(table, Path.cwd())
+    try:
+        return AgentConfig.model_validate(table)
+    except ValidationError as fault:
+        raise SettingsError("\n".join(f"{path}: {line}" for line in _explain(fault))) from fault
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _put(table: dict[str, Any], key: str, value: Any) -> None:
+    *parents, last = key.split(".")
+    for parent in parents:
+        table = table.setdefault(parent, {})
+        if not isinstance(table, dict):
+            msg = f"--set {key}: {parent} is no table; only tables can be set key by key"
+            raise SettingsError(msg)
+    table[last] = value
+
+
+def _resolve(table: dict[str, Any], folder: Path) -> None:
+    """Make paths absolute and replace `file:` secrets by what the files say."""
+    places = [(table.get(name), key) for name, key in _PATHS]
+    sensors = table.get("sensors")
+    places += [(sensor, "source") for sensor in sensors] if isinstance(sensors, list) else []
+    for part, key in places:
+        if isinstance(part, dict) and isinstance(part.get(key), str):
+            part[key] = _absolute(part[key], folder)
+    for name, key in _SECRETS:
+        part = table.get(name)
+        if isinstance(part, dict) and str(part.get(key, "")).startswith("file:"):
+            file = folder / part[key].removeprefix("file:")
+            try:
+                part[key] = file.read_text(encoding="utf-8").strip()
+            except OSError as fault:
+                msg = f"{name}.{key} is 'file:{file}': {fault.strerror}. Name a readable file."
+                raise SettingsError(msg) from fault
+
+
+_PATHS: Final = (
+    ("outbox", "path"),
+    ("uplink", "ca"),
+    ("camera", "source"),
+    ("camera", "detector"),
+    ("modem", "source"),
+)
+_SECRETS: Final = (("uplink", "url"), ("uplink", "password"), ("pictures", "token"))
+_FIX: Final = {key: variable for variable, key in ENVIRONMENT.items()}
+
+
+def _absolute(text: str, folder: Path) -> str:
+    if "://" in text or text.startswith("usb:") or text == "mmcli":
+        return text
+    return str((folder / text).resolve())
+
+
+def _explain(fault: ValidationError) -> list[str]:
+    lines = []
+    for error in fault.errors(include_url=False, include_context=False):
+        key = ".".join(map(str, error["loc"])) or "the whole"
+        secret = tuple(error["loc"][:2]) in _SECRETS
+        shown = "***" if secret else repr(error["input"])
+        fix = f"set {_FIX[key]}, or " if key in _FIX else ""
+        match error["type"]:
+            case "missing":
+                lines.append(f"{key} is not set: {fix}write it into the file or give --set {key}=")
+            case "extra_forbidden":
+                lines.append(f"{key} is {shown}: no such key; remove it or correct its name")
+            case _:
+                message = error["msg"].removeprefix("Value error, ")
+                lines.append(f"{key} is {shown}: {message}; {fix}correct it or give --set {key}=")
+    return lines

@@ -1,0 +1,13 @@
+"""What can go wrong on the box."""
+
+
+class EdgeError(Exception):
+    """The edge agent cannot go on; the text says why and what helps."""
+
+
+class SourceError(EdgeError):
+    """A camera or sensor gives nothing (any more)."""
+
+
+class OutboxError(EdgeError):
+    """The outbox cannot be used: it is another agent's, or the folder cannot be written to."""

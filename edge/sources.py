@@ -1,0 +1,216 @@
+"""Video sources: recordings, RTSP, TCP streams and USB cameras give frames with capture times."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+
+import av
+import cv2
+
+from contracts.clock import MICROSECONDS, Clock, to_micros
+from edge.config import Camera
+from edge.errors import SourceError
+from edge.vision.frames import Frame, Image
+
+OPEN_TIMEOUT: Final = 10.0
+"""How long a source may take until its first packet. [s]"""
+BEHIND: Final = 1_500_000
+"""A live frame that is older than this is left out, until the camera is caught up with. [us]"""
+JUMP: Final = MICROSECONDS
+"""Stamps that go back by more than this mean that the camera started anew. [us]"""
+
+
+class Timeline:
+    """Capture times from a stream's own stamps and one anchor.
+
+    The anchor of a recording stays where it is, so nothing drifts. A live camera's crystal does
+    drift against UTC: its anchor follows the frames that arrived with the least delay, down by at
+    most 1 % of the time that passed and up by at most 200 ppm.
+    """
+
+    def __init__(
+        self, clock: Clock, *, offset: int | None = None, start: int | None = None, live: bool
+    ) -> None:
+        self._clock = clock
+        self._offset = offset  # capture time of stamp 0 [us]; None: not known before a frame is
+        self._start = start  # capture time of the first frame [us]; None: now
+        self._live = live
+        self._last = 0
+
+    def captured(self, stamp: int) -> int:
+        """Return the time [us] at which the frame with this stamp [us] was captured."""
+        if self._offset is None:
+            self._offset = (self._clock() if self._start is None else self._start) - stamp
+        elif self._live:
+            passed = max(stamp - self._last, 0)
+            late = self._clock() - stamp - self._offset
+            self._offset += min(max(late, -passed // 100), passed // 5000)
+        self._last = stamp
+        return stamp + self._offset
+
+
+@dataclass
+class Video:
+    """An opened source."""
+
+    width: int
+    height: int
+    rate: float  # [1/s], 0 unknown
+    frames: Iterator[Frame] = field(default_factory=lambda: iter(()))
+    dropped: int = 0  # frames so far that were corrupt, out of order or too old
+
+
+@contextmanager
+def open_video(camera: Camera, clock: Clock) -> Iterator[Video]:
+    """Open a source.
+
+    Raises
+    ------
+    SourceError
+        Here if it cannot be opened, and from the frames if it stops in the middle.
+    """
+    if camera.source.startswith("usb:"):
+        device = cv2.VideoCapture(_usb_number(camera.source))
+        try:
+            yield _usb(device, camera.source, clock)
+        finally:
+            device.release()
+        return
+    try:
+        container = av.open(
+            camera.source,
+            options=_options(camera.source),
+            timeout=(OPEN_TIMEOUT, camera.lost_after_s),
+        )
+    except (av.error.FFmpegError, OSError) as fault:
+        msg = f"{camera.source} cannot be opened: {fault}"
+        raise SourceError(msg) from fault
+    with closing(container):
+        yield _stream(container, camera, clock)
+
+
+def _options(source: str) -> dict[str, str]:
+    if source.startswith("rtsp"):
+        return {"rtsp_transport": "tcp"}
+    # Live pictures wait for nothing: a short look is enough to know the format.
+    return {"analyzeduration": "200000", "fflags": "nobuffer"} if "://" in source else {}
+
+
+def _stream(container: Any, camera: Camera, clock: Clock) -> Video:
+    if not container.streams.video:
+        msg = f"{camera.source} has no video in it"
+        raise SourceError(msg)
+    stream = container.streams.video[0]
+    stream.codec_context.thread_count = 1  # more threads are more memory and more delay
+    video = Video(stream.width, stream.height, float(stream.average_rate or 0))
+    start = None if camera.start is None else to_micros(camera.start)
+    if start is None and camera.is_file and camera.pace == "fast" and container.duration:
+        start = clock() - container.duration  # as if its last frame were captured now
+    live = camera.clock == "arrival" and not camera.is_file
+    offset = 0 if camera.clock == "pts" else None
+    timeline = Timeline(clock, offset=offset, start=start, live=live)
+    frames = _decoded(container, stream, video, camera.source)
+    if camera.is_file and camera.pace == "realtime":
+        frames = _paced(frames, time.monotonic, time.sleep)
+    horizon = (lambda: clock() - BEHIND) if live else None
+    video.frames = _timed(frames, video, timeline, horizon)
+    return video
+
+
+def _decoded(container: Any, stream: Any, video: Video, source: str) -> Iterator[tuple[int, Any]]:
+    """Yield each decoded frame with its stamp [us]; what is corrupt is left out and counted."""
+    # AVI keeps no presentation time. What FFmpeg makes up goes back and forth with B-frames, while
+    # its decoding time counts the frames as they come out.
+    decoding_time = container.format.name == "avi"
+    scale = stream.time_base * MICROSECONDS
+    stamp = 0
+    try:
+        for packet in container.demux(stream):
+            try:
+                decoded = packet.decode()
+            except av.error.FFmpegError:
+                video.dropped += 1
+                continue
+            for frame in decoded:
+                stated = frame.dts if decoding_time else frame.pts
+                if stated is None:  # the decoder's last ones come without: they follow on
+                    stamp += int(MICROSECONDS / video.rate) if video.rate else 0
+                else:
+                    stamp = stated * scale.numerator // scale.denominator
+                yield stamp, frame
+    except (av.error.FFmpegError, OSError) as fault:
+        msg = f"{source} broke off: {fault}"
+        raise SourceError(msg) from fault
+
+
+def _paced(
+    frames: Iterator[tuple[int, Any]],
+    monotonic: Callable[[], float],
+    sleep: Callable[[float], None],
+) -> Iterator[tuple[int, Any]]:
+    """Let no frame through before its time, counted from the first one."""
+    zero = None
+    for stamp, frame in frames:
+        due = stamp / MICROSECONDS
+        if zero is None:
+            zero = monotonic() - due
+        ahead = zero + due - monotonic()
+        if ahead > 0:
+            sleep(ahead)
+        yield stamp, frame
+
+
+def _timed(
+    frames: Iterator[tuple[int, Any]],
+    video: Video,
+    timeline: Timeline,
+    horizon: Callable[[], int] | None,
+) -> Iterator[Frame]:
+    """Give each frame its capture time; time only goes forward."""
+    last = None
+    for index, (stamp, frame) in enumerate(frames):
+        captured = timeline.captured(stamp)
+        if last is not None and captured < last - JUMP:
+            msg = f"time stamps went back by {(last - captured) / MICROSECONDS:.1f} s"
+            raise SourceError(msg)
+        if (last is not None and captured <= last) or (horizon and captured < horizon()):
+            video.dropped += 1
+            continue
+        if (frame.width, frame.height) != (video.width, video.height):
+            msg = f"the picture changed its size to {frame.width}x{frame.height}"
+            raise SourceError(msg)
+        last = captured
+        yield Frame(frame.to_ndarray(format="bgr24"), captured, index)
+
+
+def _usb_number(source: str) -> int:
+    number = source.removeprefix("usb:")
+    if not number.isdecimal():
+        msg = f"{source} is no USB camera; write usb:0 for /dev/video0"
+        raise SourceError(msg)
+    return int(number)
+
+
+def _usb(device: cv2.VideoCapture, source: str, clock: Clock) -> Video:
+    good, image = device.read()
+    if not good:
+        msg = f"{source} gives no picture; is it plugged in, and may this user read it?"
+        raise SourceError(msg)
+    height, width = image.shape[:2]
+    video = Video(width, height, device.get(cv2.CAP_PROP_FPS))
+    video.frames = _usb_frames(device, source, clock)
+    return video
+
+
+def _usb_frames(device: cv2.VideoCapture, source: str, clock: Clock) -> Iterator[Frame]:
+    """Yield what the driver has newest; it has no stamps of its own, so arrival is capture."""
+    index = 0
+    while True:
+        good, image = device.read()
+        if not good:
+            msg = f"{source} gives no more pictures"
+            raise SourceError(msg)
+        yield Frame(cast("Image", image), clock(), index)
+        index += 1

@@ -1,0 +1,106 @@
+"""What leaves the process that sees the frames: tracks, crossings, and pixelated pictures."""
+
+import struct
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.batch import SCHEMAS
+
+TRACKS: Final = np.dtype([(n, d.str) for n, d in SCHEMAS["tracks/1"].dtypes.items()])
+"""One point of a trajectory, with the columns of `tracks/1`."""
+
+LARGEST: Final = 1 << 24
+"""Bytes of a message; more means that the pipe carries something else."""
+
+
+class Opened(msgspec.Struct, tag=True, frozen=True):
+    """The source gives pictures of this size."""
+
+    width: int  # [px]
+    height: int  # [px]
+    rate: float  # [1/s], 0 unknown
+
+
+class Crossed(NamedTuple):
+    """A road user passed a counting line."""
+
+    captured: int  # [us]
+    line: str
+    direction: int  # +1 in, -1 out
+    cls: int
+    track: int
+    speed: float  # [m/s], nan unknown
+    confidence: float
+
+
+class Seen(msgspec.Struct, tag=True, frozen=True):
+    """What one frame showed."""
+
+    captured: int  # [us]
+    processing: float  # [s]
+    dropped: int  # frames left out since the source was opened
+    tracks: bytes = b""  # rows of `TRACKS`
+    crossings: list[Crossed] = []
+
+
+class Picture(msgspec.Struct, tag=True, frozen=True):
+    """A pixelated picture."""
+
+    captured: int  # [us]
+    jpeg: bytes
+
+
+class Ended(msgspec.Struct, tag=True, frozen=True):
+    """No more frames will come."""
+
+    reason: str  # empty: the recording, or the stream, is over
+
+
+Message = Opened | Seen | Picture | Ended
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final[msgspec.msgpack.Decoder[Message]] = msgspec.msgpack.Decoder(Message)
+_LENGTH: Final = struct.Struct("<I")
+
+
+def pack(message: Message) -> bytes:
+    """Bytes of a message with their length before them."""
+    body = _encoder.encode(message)
+    return _LENGTH.pack(len(body)) + body
+
+
+class Reader:
+    """Messages of a stream of bytes that comes in pieces."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, piece: bytes) -> Iterator[Message]:
+        """Yield each message that this piece completes.
+
+        Raises
+        ------
+        ValueError
+            If the bytes are no messages.
+        """
+        self._buffer += piece
+        while len(self._buffer) >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(self._buffer)
+            if length > LARGEST:
+                msg = f"a message of {length} bytes"
+                raise ValueError(msg)
+            if len(self._buffer) < _LENGTH.size + length:
+                return
+            message = _decoder.decode(self._buffer[_LENGTH.size : _LENGTH.size + length])
+            del self._buffer[: _LENGTH.size + length]
+            yield message
+
+
+def columns(rows: bytes) -> dict[str, NDArray[Any]]:
+    """Columns of `tracks/1` from the rows of a `Seen`."""
+    table = np.frombuffer(rows, TRACKS)
+    return {name: table[name] for name in SCHEMAS["tracks/1"].dtypes}
