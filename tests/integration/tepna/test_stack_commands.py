@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tepna.stack import Stack
+from tepna.stack.packages import servers_root
 from tepna.stack.places import cache_folder, server_account
 from tepna.stack.state import supervisor_runs
 
@@ -105,8 +106,7 @@ def test_the_doctor_names_a_dead_server_and_the_fix(run: Run, home: Path) -> Non
 
 
 def test_the_doctor_finds_a_changed_file(run: Run, empty_cache: Path) -> None:
-    root = cache_folder(server_account())
-    servers = next(root.glob("servers-????????????"))
+    servers = servers_root(cache_folder(server_account()))
     copy = empty_cache / "tepna" / servers.name
     shutil.copytree(servers, copy, symlinks=True)
     library = next(copy.rglob("timescaledb.so"))

@@ -5,14 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from tepna.stack.apt import dependencies, mirrors
 from tepna.stack.errors import DamagedPackagesError, NoPackagesError
 from tepna.stack.local import no_progress
 from tepna.stack.packages import (
     Servers,
     check_digests,
     check_sizes,
-    dependencies,
-    mirrors,
     obtain,
     write_manifest,
 )
