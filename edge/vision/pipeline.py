@@ -1,0 +1,144 @@
+"""All stages for one camera: a frame in, road users and passages out."""
+
+from typing import Final, NamedTuple
+
+import cv2
+import numpy as np
+
+from contracts.classes import RoadUser
+from edge.vision.boxes import area, centre, clip, foot, intersection, size
+from edge.vision.classify import by_size
+from edge.vision.counting import Counter, Crossing, Line
+from edge.vision.detections import Detections
+from edge.vision.detector import Detector
+from edge.vision.frames import Bools, Bytes, Float32s, Floats, Frame, Ids, Image, Integers
+from edge.vision.fusion import fuse
+from edge.vision.ground import Ground, Motions, Odometer
+from edge.vision.motion import Motion
+from edge.vision.settings import VisionSettings
+from edge.vision.tracker import PATIENCE, Tracker
+from edge.vision.tracks import Tracks, standing
+
+SIZE_VOTE: Final = 0.1
+"""Vote of a fitting size for a class; a detector's votes weigh its score."""
+
+
+class Observation(NamedTuple):
+    """What one frame shows: n confirmed road users, and the passages that became certain."""
+
+    captured: int  # [µs]
+    id: Ids  # (n,) uint32
+    kind: Bytes  # (n,) uint8 RoadUser
+    box: Float32s  # (n, 4) left, top, right, bottom [px]
+    x: Float32s  # (n,) east of the site's origin [m], nan without homography
+    y: Float32s  # (n,) north [m]
+    vx: Float32s  # (n,) [m/s]
+    vy: Float32s  # (n,) [m/s]
+    heading: Float32s  # (n,) 0 = east, counter-clockwise [rad]
+    sd: Float32s  # (n,) standard deviation of x and of y [m]
+    length: Float32s  # (n,) [m], nan where not measured
+    width: Float32s  # (n,) [m]
+    confidence: Float32s  # (n,) in [0, 1]
+    crossings: list[Crossing]
+    hide: Floats  # (k, 4) every box to pixelate, confirmed or not [px]
+
+
+class Pipeline:
+    """Vision of one camera. The first frame sets the size; another size starts afresh."""
+
+    def __init__(self, settings: VisionSettings) -> None:
+        self._settings = settings
+        self._detector = (
+            Detector(settings.detector, settings.detector_threads) if settings.detector else None
+        )
+        pairs = settings.ground
+        self._ground = (
+            Ground.from_pairs(
+                np.array([p.image for p in pairs], float),
+                np.array([p.ground for p in pairs], float),
+            )
+            if pairs
+            else None
+        )
+        self.masks: list[Integers] = [np.round(m).astype(np.int64) for m in settings.masks]
+        self._shape: tuple[int, ...] = ()
+        self._asked = 0
+
+    def _begin(self, image: Image) -> None:
+        height, width = image.shape[:2]
+        self._shape = image.shape
+        self._motion, self._tracker = Motion(width, height), Tracker(width, height)
+        self._counter = Counter([Line(line.id, line.a, line.b) for line in self._settings.lines])
+        self._odometer = Odometer()
+
+    def step(self, frame: Frame) -> Observation:
+        """Look at the next frame."""
+        if frame.image.shape != self._shape:
+            self._begin(frame.image)
+        if self.masks:
+            image = frame.image.copy()
+            cv2.fillPoly(image, [m.astype(np.int32) for m in self.masks], (0, 0, 0))
+            frame = frame._replace(image=image)
+        before = self._tracker.tracks
+        still = standing(before, frame.captured, self._settings.longest_stop)
+        blobs = self._motion.look(frame, still)
+        predicted = self._tracker.predict(frame.captured)
+        height, width = frame.image.shape[:2]
+        named = self._ask(frame)
+        found = fuse(blobs, named, predicted, frame.captured, width, height)
+        tracks = self._tracker.update(found)
+        return self._observe(tracks, found, frame.captured)
+
+    def _ask(self, frame: Frame) -> Detections | None:
+        if self._detector is None:
+            return None
+        self._asked += 1
+        if (self._asked - 1) % self._settings.detector_every:
+            return None
+        return self._detector(frame.image)
+
+    def _observe(self, tracks: Tracks, found: Detections, captured: int) -> Observation:
+        boxes = tracks.boxes
+        seen = tracks.seen == captured
+        point = foot(boxes) if self._settings.anchor == "foot" else centre(boxes)
+        state, sd = self._locate(tracks, point, captured)
+        speed = np.hypot(*state.velocity.T)
+        kind = tracks.kind.astype(np.uint8)
+        crossings = self._counter.step(
+            tracks.id, seen, tracks.confirmed, point, size(boxes), kind, speed, tracks.score,
+            captured,
+        )  # fmt: skip
+        height, width = self._shape[:2]
+        image = np.array([[0.0, 0.0, width, height]])
+        inside = intersection(boxes, image)[:, 0] > 0.3 * area(boxes)
+        show = np.flatnonzero(tracks.confirmed & inside & _recent(tracks, captured))
+        single = (state.xy[:, 0], state.xy[:, 1], *state.velocity.T, state.heading, sd)
+        x, y, vx, vy, heading, sd = (column[show].astype(np.float32) for column in single)
+        unknown = np.full(len(show), np.nan, np.float32)
+        box = clip(boxes[show], width, height).astype(np.float32)
+        return Observation(
+            captured, tracks.id[show], kind[show], box,
+            x, y, vx, vy, heading, sd, unknown, unknown, tracks.score[show].astype(np.float32),
+            crossings, clip(np.concatenate((boxes, found.boxes)), width, height),
+        )  # fmt: skip
+
+    def _locate(self, tracks: Tracks, point: Floats, captured: int) -> tuple[Motions, Floats]:
+        """Ground state of all tracks; sizes on the ground vote for a class."""
+        n = len(tracks)
+        if self._ground is None:
+            none = np.full((n, 2), np.nan)
+            return Motions(none, none, none[:, 0], none[:, 0]), none[:, 0]
+        places = self._ground.places(point)
+        pixel = np.sqrt(np.maximum(tracks.cov[:, :, 0, 0], 0))
+        sd = np.sqrt(((places.jacobian * pixel[:, None, :]) ** 2).sum(axis=(1, 2)) / 2)
+        seen = tracks.seen == captured
+        state = self._odometer.step(tracks.id, places.xy, sd, seen, captured)
+        kind = by_size(tracks.boxes, places.jacobian, state.heading, np.hypot(*state.velocity.T))
+        vote = seen & tracks.alone_now & (kind != RoadUser.UNKNOWN)
+        tracks.votes[np.flatnonzero(vote), kind[vote]] += SIZE_VOTE
+        return state, sd
+
+
+def _recent(tracks: Tracks, captured: int) -> Bools:
+    """Tracks (n,) seen lately enough to be shown."""
+    return captured - tracks.seen <= PATIENCE / 3 * 1e6

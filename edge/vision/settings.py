@@ -1,0 +1,66 @@
+"""What an installer may set of one camera's vision. Everything else follows from size and time."""
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Pixel = tuple[float, float]
+"""x to the right, y down, from the image's top left. [px]"""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LineSettings(_Part):
+    """A line to count at. Looking from a to b on the picture, "in" is from left to right."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+    a: Pixel
+    b: Pixel
+
+    @model_validator(mode="after")
+    def _has_length(self) -> Self:
+        if self.a == self.b:
+            msg = f"line {self.id!r}: a and b are both {self.a}; give two different points"
+            raise ValueError(msg)
+        return self
+
+
+class GroundPair(_Part):
+    """A point of the picture and where it is on the ground."""
+
+    image: Pixel
+    ground: tuple[float, float]  # east and north of the site's origin [m]
+
+
+class VisionSettings(_Part):
+    """Vision of one camera."""
+
+    detector: Path | None = Field(None, description="ONNX file of YOLOX; none: motion only")
+    detector_every: int = Field(1, ge=1, le=100, description="ask the detector every n-th frame")
+    detector_threads: int = Field(1, ge=1, le=16, description="threads of the detector")
+    anchor: Literal["foot", "centre"] = Field(
+        "foot", description="point of the box that is on the ground: foot, or centre from above"
+    )
+    lines: list[LineSettings] = []
+    masks: list[Annotated[list[Pixel], Field(min_length=3)]] = Field(
+        [], description="polygons that are never looked at and never shown"
+    )
+    ground: list[GroundPair] = Field([], description="none, or at least four, no three on a line")
+    longest_stop: float = Field(
+        300.0, gt=0, le=3600, description="how long a standing road user is kept apart [s]"
+    )
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        ids = sorted(line.id for line in self.lines)
+        if twice := [one for one, other in pairwise(ids) if one == other]:
+            msg = f"lines: ids {twice} are used twice; give each line its own"
+            raise ValueError(msg)
+        if 0 < len(self.ground) < 4:  # noqa: PLR2004
+            msg = f"ground has {len(self.ground)} pairs; give at least four, or none"
+            raise ValueError(msg)
+        return self

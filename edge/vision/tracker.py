@@ -1,0 +1,197 @@
+"""Who is who from frame to frame: vectorised SORT [1]_ with ByteTrack's two-stage association [2]_.
+
+All tracks are one set of arrays; nothing here loops over tracks.
+
+References
+----------
+.. [1] A. Bewley et al., "Simple online and realtime tracking," ICIP 2016.
+.. [2] Y. Zhang et al., "ByteTrack: multi-object tracking by associating every detection box,"
+   ECCV 2022.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from edge.vision import kalman
+from edge.vision.boxes import area, centre, gap, grow, intersection, iou, size
+from edge.vision.detections import Detections
+from edge.vision.frames import Bools, Boxes, Floats, Integers
+from edge.vision.tracks import Tracks
+
+HIGH: Final = 0.4
+"""Score from which a detection may start a track; lower ones may only continue one."""
+BUFFER: Final = 0.25
+"""Boxes are compared grown by this share: what moves by its own size still meets itself."""
+LEAST_IOU: Final = 0.1
+"""Overlap of the grown boxes below which two boxes are not the same road user."""
+CONFIRM_HITS: Final = 3
+CONFIRM_AGE: Final = 0.25
+"""Age at which what was seen often enough is believed. [s]"""
+CONFIRM_MOVED: Final = 0.35
+"""Way that what only motion saw must have made, in its own sizes: leaves flutter on the spot."""
+LONELY: Final = 0.35
+"""Gap to the next thing, in own sizes, from which nobody is near; pieces are nearer."""
+PATIENCE: Final = 1.5
+"""How long a confirmed track that is not seen is expected back. [s]"""
+PATIENCE_NEW: Final = 0.35
+"""The same for one that is not confirmed yet. [s]"""
+STILL: Final = 0.15
+"""Speed below which a road user stands. [own sizes / s]"""
+BORDER: Final = 0.006
+"""Margin at the image's border, as a share of its longer side, in which boxes are cut."""
+TWINS: Final = 0.75
+"""Overlap of two tracks that follow the same road user ..."""
+TWINS_TIME: Final = 0.8
+"""... when it lasts that long. [s]"""
+TILING: Final = 0.8
+"""Share of their common box that two boxes cover together, from which they may be two pieces."""
+ALIKE: Final = 0.4
+"""Difference of their speeds up to which they move alike. [sizes of the common box / s]"""
+TILING_TIME: Final = 0.5
+"""Time for which they must do so while moving alike, and longer than it was seen alone. [s]"""
+CAPACITY: Final = 500  # tracks; full: further detections are not followed
+
+
+class Tracker:
+    """Follows the road users of one camera.
+
+    Parameters
+    ----------
+    width, height : int
+        Size of the image. [px]
+    """
+
+    def __init__(self, width: int, height: int) -> None:
+        self.tracks = Tracks.empty()
+        self._image = np.array([[0.0, 0.0, width, height]])
+        self._now = -1
+        self._step = 0.0
+        self._next = 1
+
+    def predict(self, captured: int) -> Tracks:
+        """Move every track to a moment [µs]."""
+        seconds = max(captured - self._now, 0) / 1e6 if self._now >= 0 else 0.0
+        self._now, self._step = captured, seconds
+        state = kalman.predict(kalman.BoxState(self.tracks.mean, self.tracks.cov), seconds)
+        self.tracks = replace(self.tracks, mean=state.mean, cov=state.cov)
+        return self.tracks
+
+    def update(self, detections: Detections) -> Tracks:
+        """Take in what the frame shows; call `predict` first. Returns all tracks."""
+        track, detection = self._associate(detections)
+        apart = gap(detections.boxes, detections.boxes) / size(detections.boxes)[:, None]
+        np.fill_diagonal(apart, np.inf)
+        lonely = apart.min(axis=1, initial=np.inf) > LONELY
+        self._measure(track, detections.pick(detection), lonely[detection])
+        free = np.ones(len(detections.score), bool)
+        free[detection] = False
+        self._start(detections.pick(free & (detections.score >= HIGH)))
+        self._join()
+        self._end()
+        return self.tracks
+
+    def _associate(self, detections: Detections) -> tuple[Integers, Integers]:
+        """Pairs of rows: owners first, then strong with all, then weak, then the unconfirmed."""
+        tracks = self.tracks
+        owned = np.flatnonzero(detections.owner >= 0)
+        pairs = [(detections.owner[owned], owned)]
+        alike = iou(grow(tracks.boxes, BUFFER), grow(detections.boxes, BUFFER))
+        alike[detections.owner[owned]] = 0
+        alike[:, owned] = 0
+        high = detections.score >= HIGH
+        stages = (
+            (tracks.confirmed, high), (tracks.confirmed, ~high), (~tracks.confirmed, high),
+        )  # fmt: skip
+        for rows, columns in stages:
+            pair = _match(alike, np.flatnonzero(rows), np.flatnonzero(columns))
+            alike[pair[0]] = 0
+            alike[:, pair[1]] = 0
+            pairs.append(pair)
+        track, detection = (np.concatenate(side) for side in zip(*pairs, strict=True))
+        return track, detection
+
+    def _measure(self, track: Integers, found: Detections, lonely: Bools) -> None:
+        t, now = self.tracks, self._now
+        before = kalman.BoxState(t.mean[track], t.cov[track])
+        seen = found.seen & ~self._cut(found.boxes, kalman.to_boxes(before.mean))
+        t.mean[track], t.cov[track] = kalman.update(before, found.boxes, seen)
+        t.alone_now[:] = False
+        t.alone_now[track] = found.alone
+        t.free[track] += np.where(found.alone & lonely, (now - t.seen[track]) / 1e6, 0)
+        t.seen[track] = now
+        t.alone[track] += found.alone
+        t.votes[track, found.kind] += np.where(found.kind > 0, found.score, 0)
+        t.named[track] |= found.kind > 0
+        t.score[track] += 0.2 * (found.score - t.score[track])
+        scale = np.maximum(kalman.scale_of(t.mean), 1.0)
+        way = np.hypot(*(centre(t.boxes) - t.origin).T) / scale
+        t.moved = np.where(t.seen == now, np.maximum(t.moved, way), t.moved)
+        pace = np.hypot(t.mean[:, 0, 2], t.mean[:, 1, 2]) / scale
+        t.still = np.where(pace > STILL, now, t.still)
+        believed = (t.alone >= CONFIRM_HITS) & (now - t.born >= CONFIRM_AGE * 1e6)
+        t.confirmed |= believed & (t.named | (t.moved >= CONFIRM_MOVED))
+
+    def _cut(self, boxes: Boxes, expected: Boxes) -> Bools:
+        """Edges (n, 4) that the image's border shows in place of the true ones beyond it."""
+        width, height = self._image[0, 2:]
+        margin = BORDER * max(width, height)
+        low = (boxes[:, :2] <= margin) & (expected[:, :2] < boxes[:, :2])
+        high = (boxes[:, 2:] >= [width - margin, height - margin]) & (
+            expected[:, 2:] > boxes[:, 2:]
+        )
+        return np.hstack((low, high))
+
+    def _start(self, found: Detections) -> None:
+        found = found.pick(np.arange(min(len(found.score), CAPACITY - len(self.tracks))))
+        self.tracks += Tracks.start(found, self._next, self._now)
+        self._next += len(found.score)
+
+    def _join(self) -> None:
+        """Make one of two tracks that are pieces of one thing: the older takes over."""
+        t = self.tracks
+        if len(t) < 2:  # noqa: PLR2004
+            return
+        boxes = t.boxes
+        low = np.minimum(boxes[:, None, :2], boxes[None, :, :2])
+        high = np.maximum(boxes[:, None, 2:], boxes[None, :, 2:])
+        joint = np.prod(high - low, axis=2)
+        both = area(boxes)[:, None] + area(boxes)[None, :] - intersection(boxes, boxes)
+        pace = t.mean[:, :, 2]
+        apart = np.hypot(*(pace[:, None] - pace[None, :]).transpose(2, 0, 1))
+        alike = apart < ALIKE * np.sqrt(joint)
+        fresh = (t.seen == self._now) & ~t.alone_now
+        pieces = np.tril((both > TILING * joint) & alike & fresh & fresh[:, None], -1)
+        older = np.where(pieces, both / joint, 0).argmax(axis=1)
+        tiled = pieces.any(axis=1)
+        moving = t.still == self._now
+        t.tiled = np.where(tiled, t.tiled + np.where(moving, self._step, 0), 0)
+        gone = (t.tiled > np.maximum(TILING_TIME, t.free)) & ~t.named
+        for row in np.flatnonzero(gone):
+            both_boxes = boxes[[row, older[row]]]
+            union = np.hstack((both_boxes[:, :2].min(axis=0), both_boxes[:, 2:].max(axis=0)))
+            t.mean[older[row], :, 0] = (union[:2] + union[2:]) / 2
+            t.mean[older[row], :, 1] = union[2:] - union[:2]
+        self.tracks = t.pick(~gone)
+
+    def _end(self) -> None:
+        """Forget who left, who was not seen for long, and who follows another's road user."""
+        t, now, boxes = self.tracks, self._now, self.tracks.boxes
+        age = (t.seen - t.born) / 1e6
+        patience = np.where(t.confirmed, np.clip(age, PATIENCE_NEW, PATIENCE), PATIENCE_NEW)
+        waiting = now - t.seen <= patience * 1e6
+        inside = intersection(boxes, self._image)[:, 0] > 0.3 * area(boxes)
+        older = np.tril(iou(boxes, boxes), -1) > TWINS
+        t.twin = np.where(older.any(axis=1), t.twin, now)
+        own = now - t.twin <= TWINS_TIME * 1e6
+        self.tracks = t.pick(waiting & own & (inside | (t.seen == now)))
+
+
+def _match(alike: Floats, rows: Integers, columns: Integers) -> tuple[Integers, Integers]:
+    """Best pairs among some rows and columns of a table of likeness."""
+    table = alike[np.ix_(rows, columns)]
+    row, column = linear_sum_assignment(-table)
+    good = table[row, column] >= LEAST_IOU
+    return rows[row[good]], columns[column[good]]

@@ -1,0 +1,111 @@
+"""What is known of each road user that is followed."""
+
+from dataclasses import dataclass, fields
+from typing import Final, Self
+
+import numpy as np
+
+from contracts.classes import RoadUser
+from edge.vision import kalman
+from edge.vision.boxes import centre, grow
+from edge.vision.detections import Detections
+from edge.vision.frames import Bools, Boxes, Floats, Ids, Integers
+
+MATURE_AGE: Final = 0.5
+"""Time seen alone with nobody near [s], and ..."""
+MATURE_MOVED: Final = 0.7
+"""... way made meanwhile, in own sizes, from which a track claims its share of a merged region."""
+
+
+@dataclass(slots=True)
+class Tracks:
+    """State of n tracks; row i of each array is one road user. Rows are in order of `id`."""
+
+    id: Ids  # (n,)
+    mean: Floats  # (n, 2, 4) see `kalman.BoxState`
+    cov: Floats  # (n, 2, 4, 4)
+    born: Integers  # (n,) [µs]
+    seen: Integers  # (n,) moment of the last detection [µs]
+    alone: Integers  # (n,) detections that were not shared out with a neighbour
+    alone_now: Bools  # (n,) so in this frame
+    free: Floats  # (n,) time for which it was seen alone, with nobody near [s]
+    confirmed: Bools  # (n,)
+    named: Bools  # (n,) a detector has seen it
+    votes: Floats  # (n, classes) summed scores per class
+    score: Floats  # (n,) smoothed score
+    origin: Floats  # (n, 2) where it was first seen [px]
+    moved: Floats  # (n,) longest distance from there so far, in own sizes
+    still: Integers  # (n,) since when it stands, or the last moment at which it moved [µs]
+    twin: Integers  # (n,) last moment at which it overlapped no older track [µs]
+    tiled: Floats  # (n,) time for which it and an older track were like pieces of one thing [s]
+
+    @classmethod
+    def empty(cls) -> Self:
+        """No track at all."""
+        return cls.start(Detections.empty(), 1, 0)
+
+    @classmethod
+    def start(cls, found: Detections, first: int, now: int) -> Self:
+        """Tracks of things seen for the first time, numbered from `first`, at a moment [µs]."""
+        n = len(found.score)
+        state = kalman.start(found.boxes)
+        votes = np.zeros((n, len(RoadUser)))
+        votes[np.arange(n), found.kind] = np.where(found.kind > 0, found.score, 0)
+        return cls(
+            id=np.arange(first, first + n, dtype=np.uint32),
+            mean=state.mean,
+            cov=state.cov,
+            born=np.full(n, now),
+            seen=np.full(n, now),
+            alone=found.alone.astype(np.int64),
+            alone_now=found.alone.copy(),
+            free=np.zeros(n),
+            confirmed=np.zeros(n, bool),
+            named=found.kind > 0,
+            votes=votes,
+            score=found.score.copy(),
+            origin=centre(found.boxes),
+            moved=np.zeros(n),
+            still=np.full(n, now),
+            twin=np.full(n, now),
+            tiled=np.zeros(n),
+        )
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+    def pick(self, rows: Bools | Integers) -> Self:
+        """Rows of it."""
+        return type(self)(*(getattr(self, f.name)[rows] for f in fields(self)))
+
+    def __add__(self, other: Self) -> Self:
+        """Put both one after the other."""
+        return type(self)(
+            *(np.concatenate((getattr(self, f.name), getattr(other, f.name))) for f in fields(self))
+        )
+
+    @property
+    def boxes(self) -> Boxes:
+        """Estimated boxes (n, 4) [px]."""
+        return kalman.to_boxes(self.mean)
+
+    @property
+    def kind(self) -> Integers:
+        """Class (n,) with the most votes, unknown where nobody voted."""
+        return self.votes.argmax(axis=1) if len(self) else np.zeros(0, int)
+
+
+def standing(tracks: Tracks, now: int, longest: float) -> Boxes:
+    """Boxes (k, 4) [px] of road users that the background must not learn.
+
+    Those that came by themselves, so that neither what the first background hid nor what it falsely
+    shows is kept; and none that has stood for longer than `longest`. [s]
+    """
+    genuine = tracks.confirmed & ((tracks.moved > 1) | tracks.named)
+    recent = now - tracks.still <= longest * 1e6
+    return grow(tracks.boxes[genuine & recent], 0.08)
+
+
+def mature(tracks: Tracks) -> Bools:
+    """Tracks (n,) that may claim their share of a merged region."""
+    return tracks.named | (tracks.free >= MATURE_AGE) & (tracks.moved >= MATURE_MOVED)
