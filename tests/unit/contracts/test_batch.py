@@ -241,19 +241,6 @@ def test_nothing_is_encoded_that_would_be_refused(changes: dict[str, Any], compl
         encode(batch)
 
 
-def test_a_batch_too_large_for_the_broker_is_not_encoded() -> None:
-    random = np.random.default_rng(1)
-    columns = {
-        "t": random.integers(0, 2**60, MAX_ROWS),
-        "metric": np.zeros(MAX_ROWS),
-        "value": random.normal(size=MAX_ROWS),
-        "quality": np.zeros(MAX_ROWS),
-    }
-    batch = msgspec.structs.replace(example(SCHEMAS["obs/1"]), columns=columns)
-    with pytest.raises(BatchError, match=r"too-large: 1[0-9]{6} bytes"):
-        encode(batch)
-
-
 def test_every_stream_has_a_schema_that_says_when() -> None:
     assert {"obs", "tracks", "events", "signal"} == STREAMS
     for key, schema in SCHEMAS.items():
