@@ -44,8 +44,9 @@ class Receiver:
         self._settings = settings
         self._inbox = inbox
         self._clock = clock
+        self.subscribed = threading.Event()  # from here on nothing that is sent passes by
         self._connection = 0  # odd: connected; each connection and each loss counts one
-        self._connected = threading.Condition()
+        self._changing = threading.Lock()
         self._client = self._make_client()
 
     def start(self) -> None:
@@ -64,17 +65,12 @@ class Receiver:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def wait_until_connected(self, timeout: float) -> bool:
-        """Wait for the connection; tell whether it is there."""
-        with self._connected:
-            return self._connected.wait_for(lambda: self._connection % 2 == 1, timeout)
-
     def acknowledge(self, deliveries: Iterable[Delivery]) -> None:
         """Acknowledge to the broker what it delivered on the present connection.
 
         The lock holds off the loss of the connection, with which the packet ids lose their meaning.
         """
-        with self._connected:
+        with self._changing:
             for delivery in deliveries:
                 if delivery.packet and delivery.connection == self._connection:
                     self._client.ack(delivery.packet, 1)
@@ -100,6 +96,7 @@ class Receiver:
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
+        client.on_subscribe = lambda *_: self.subscribed.set()
         return client
 
     def _on_connect(
@@ -108,9 +105,8 @@ class Receiver:
         if reason.is_failure:
             log.error("the broker refuses ingest: %s", reason)
             return
-        with self._connected:
+        with self._changing:
             self._connection += 1
-            self._connected.notify_all()
         once = SubscribeOptions(qos=1)
         client.subscribe([(UPLINKS, once), (STATES, once)])
         log.info("broker connected, session %s", "kept" if flags.session_present else "new")
@@ -118,7 +114,7 @@ class Receiver:
     def _on_disconnect(
         self, _: Client, __: Any, ___: DisconnectFlags, reason: ReasonCode, ____: Properties | None
     ) -> None:
-        with self._connected:
+        with self._changing:
             if self._connection % 2 == 0:
                 return  # it was never there
             self._connection += 1

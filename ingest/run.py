@@ -19,27 +19,27 @@ class Ingest:
         self._most = settings.ingest_group
         self._stopping = threading.Event()
         self._inbox = Inbox(settings.ingest_window)
-        self._receiver = Receiver(settings, self._inbox, clock)
+        self.receiver = Receiver(settings, self._inbox, clock)
         self._writer = Writer(settings, clock, self._stopping)
         self.meters = Meters(self._inbox)
 
     def run(self) -> None:
         """Work until `stop` is called."""
-        self._receiver.start()
+        self.receiver.start()
         try:
             while deliveries := self._inbox.take(self._most):
                 begun = time.monotonic()
                 stored = self._writer.write(deliveries)
                 # Only now: what is committed may be forgotten by the broker and by the device.
-                self._receiver.acknowledge(deliveries)
+                self.receiver.acknowledge(deliveries)
                 for identity, durable in durables(stored.durable):
-                    self._receiver.publish(identity, durable)
+                    self.receiver.publish(identity, durable)
                 self.meters.count(len(deliveries), stored.tally, time.monotonic() - begun)
         except StoppedError:
             pass  # nothing was acknowledged: it comes again
         finally:
             self._inbox.close()
-            self._receiver.stop()
+            self.receiver.stop()
             self._writer.close()
 
     def stop(self) -> None:

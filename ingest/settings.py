@@ -25,7 +25,20 @@ class DeadLetterQuota(NamedTuple):
     bytes: int
 
 
-class IngestSettings(StorageSettings):
+class ReplaySettings(StorageSettings):
+    """What is taken, and what is kept of the rest."""
+
+    clock_ahead_s: float = Field(300, ge=0, description="how far captured may lie in the future")
+    dead_letters_per_device: int = Field(1000, ge=0)
+    dead_letter_bytes_per_device: int = Field(64 << 20, ge=0)
+
+    @property
+    def quota(self) -> DeadLetterQuota:
+        """Bounds of the dead letters."""
+        return DeadLetterQuota(self.dead_letters_per_device, self.dead_letter_bytes_per_device)
+
+
+class IngestSettings(ReplaySettings):
     """Where messages come from, and how much of them is held at once."""
 
     mqtt_url: SecretStr = Field(description="mqtt://user:password@host:port, mqtts:// for TLS")
@@ -33,9 +46,6 @@ class IngestSettings(StorageSettings):
     ingest_client: str = Field("tepna-ingest", description="name of the session at the broker")
     ingest_window: int = Field(256, ge=1, le=65_535, description="unacknowledged messages at once")
     ingest_group: int = Field(200, ge=1, description="messages that one transaction may take")
-    clock_ahead_s: float = Field(300, ge=0, description="how far captured may lie in the future")
-    dead_letters_per_device: int = Field(1000, ge=0)
-    dead_letter_bytes_per_device: int = Field(64 << 20, ge=0)
 
     @field_validator("mqtt_url")
     @classmethod
@@ -59,8 +69,3 @@ class IngestSettings(StorageSettings):
             user=unquote(parts.username) if parts.username else None,
             password=unquote(parts.password) if parts.password else None,
         )
-
-    @property
-    def quota(self) -> DeadLetterQuota:
-        """Bounds of the dead letters."""
-        return DeadLetterQuota(self.dead_letters_per_device, self.dead_letter_bytes_per_device)

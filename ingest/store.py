@@ -12,7 +12,7 @@ from contracts.batch import Gone
 from contracts.clock import Clock, from_micros
 from contracts.messages import Ranges
 from ingest import dead_letters, ledger
-from ingest.judge import Judged, Letter, refuse, split_off
+from ingest.judge import Judged, Letter, refuse, split_off, unnamed
 from ingest.ledger import Loss, Name
 from ingest.registry import Registry
 from ingest.rows import Sample, blocks, marks
@@ -107,26 +107,68 @@ def store(
     tally = Tally()
     with connection.transaction():
         split, names = _ask_ledger(connection, messages, devices)
-        samples = [Sample(d, m.batch) for d, m in split.fresh if m.batch is not None]
-        for block in blocks(samples, metrics):
-            write_rows(connection, block.table, [block.data])
-        lost = _keep_letters(connection, split, context, tally)
-        committed = [(d, m) for d, m in split.fresh if m not in lost]
-        losses = _losses(split.fresh, lost)
-        with connection.pipeline():
-            _write_batches(connection, committed, context.clock())
-            if committed or losses:
-                fresh = [_name(device, m) for device, m in committed]
-                ledger.widen(connection, fresh, losses, context.clock())
-            _mark(connection, samples)
-            for change in changes:
-                if change.identity in devices:
-                    write_state(connection, devices[change.identity].device, change)
+        split.unnamed.extend(_strangers(changes, devices))
+        _write(connection, split, metrics, context, tally)
+        for change in changes:
+            if change.identity in devices:
+                write_state(connection, devices[change.identity].device, change)
         durable = ledger.durable(connection, names) if names else {}
-    tally.batches, tally.duplicates = len(committed), len(split.repeated)
-    tally.rows = sum(sample.batch.rows for sample in samples)
     identity_of = {devices[i].device: i for i in identities if i in devices}
     return Stored({(identity_of[d], boot): r for (d, boot), r in durable.items()}, tally)
+
+
+def store_again(connection: Connection, message: Judged, context: Context) -> Tally:
+    """Commit a dead letter's message though the ledger holds its name already.
+
+    Raises
+    ------
+    KeyError
+        If its device is not registered.
+    """
+    devices = context.registry.devices(connection, [message.identity])
+    device = devices[message.identity]
+    metrics, [message] = _with_metrics(connection, [message], devices, context.registry)
+    tally = Tally()
+    with connection.transaction():
+        _write(connection, _Split([(device, message)], [], [], []), metrics, context, tally)
+    return tally
+
+
+def _write(
+    connection: Connection,
+    split: _Split,
+    metrics: dict[str, int],
+    context: Context,
+    tally: Tally,
+) -> None:
+    """Write rows, letters, ledger and marks of one transaction."""
+    samples = [Sample(d, m.batch) for d, m in split.fresh if m.batch is not None]
+    for block in blocks(samples, metrics):
+        write_rows(connection, block.table, [block.data])
+    lost = _keep_letters(connection, split, context, tally)
+    committed = [(device, m) for device, m in split.fresh if m not in lost]
+    losses = _losses(split.fresh, lost)
+    with connection.pipeline():
+        _write_batches(connection, committed, context.clock())
+        if committed or losses:
+            fresh = [_name(device, m) for device, m in committed]
+            ledger.widen(connection, fresh, losses, context.clock())
+        _mark(connection, samples)
+    tally.batches, tally.duplicates = len(committed), len(split.repeated)
+    tally.rows = sum(sample.batch.rows for sample in samples)
+
+
+def _strangers(changes: Sequence[Change], devices: dict[str, Device]) -> list[Judged]:
+    """Find the states of devices that nobody has registered."""
+    return [
+        refuse(unnamed(c.delivery, c.identity), *_unregistered(c.identity))
+        for c in changes
+        if c.identity not in devices
+    ]
+
+
+def _unregistered(identity: str) -> tuple[str, str]:
+    return "unregistered-device", f"{identity!r} is not registered"
 
 
 def _with_metrics(
@@ -165,8 +207,7 @@ def _ask_ledger(
     for message in messages:
         device = devices.get(message.identity)
         if device is None and message.batch is not None:
-            detail = f"{message.identity!r} is not registered"
-            split.unnamed.append(refuse(message, "unregistered-device", detail))
+            split.unnamed.append(refuse(message, *_unregistered(message.identity)))
         elif device is None or message.boot is None:
             split.unnamed.append(message)
         else:

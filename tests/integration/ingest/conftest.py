@@ -205,6 +205,7 @@ def ingest(settings: IngestSettings) -> Iterator[Ingest]:
     ingest = Ingest(settings, utc_now)
     thread = threading.Thread(target=ingest.run)
     thread.start()
+    wait_for("ingest's subscription", ingest.receiver.subscribed.is_set)
     yield ingest
     ingest.stop()
     thread.join(DEADLINE)
