@@ -1,0 +1,232 @@
+"""Conflicts and encounters among the road users that one camera saw."""
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from analytics.jobs.inputs import Inputs
+from analytics.jobs.parts import part
+from analytics.jobs.roads import WANTED
+from analytics.jobs.tracks import PERIOD, Tracks
+from analytics.kernels.arrays import Bools, Floats, Indices, Times
+from analytics.kernels.boxes import Boxes, time_to_collision
+from analytics.kernels.conflicts import (
+    Episodes,
+    Kind,
+    Severity,
+    conflict_kind,
+    delta_v,
+    episodes,
+    near_pairs,
+    severity,
+)
+from analytics.kernels.encroachment import (
+    Encroachments,
+    Paths,
+    crossing_candidates,
+    encroachments,
+)
+from contracts.classes import MASS, VULNERABLE, RoadUser
+from contracts.clock import MICROSECONDS
+from storage.windows import Part
+
+GAP: Final = 2 * MICROSECONDS
+"""A pair that was not near for so long meets anew. [us]"""
+
+SPAN: Final = 5 * MICROSECONDS
+"""How near it gets is sought for so long after the begin; a TTC and a PET of one pair that lie no
+further apart are one conflict. [us]"""
+
+FAR: Final = 60.0
+"""Centres further apart are no candidates for a conflict: 30 m/s towards each other, 2 s. [m]"""
+
+KINDS: Final = {
+    Kind.REAR_END: "rear-end",
+    Kind.LANE_CHANGE: "lane-change",
+    Kind.CROSSING: "crossing",
+}
+SEVERITIES: Final = {Severity.SEVERE: "severe", Severity.SLIGHT: "slight"}
+WHO: Final = {True: "vru", False: "vehicle"}
+
+
+class Conflicts(NamedTuple):
+    """C conflicts that begin within the minute, each once, sorted by (begin, a, b)."""
+
+    a: Indices  # (C,) track, the smaller
+    b: Indices  # (C,) track
+    begin: Times  # (C,) [us]
+    kind: Indices  # (C,) Kind
+    severity: Indices  # (C,) Severity
+    vru: Bools  # (C,) either is a vulnerable road user
+    ttc: Floats  # (C,) smallest [s], inf: none
+    pet: Floats  # (C,) [s], nan: none
+    delta_v: Floats  # (C,) of the one whom it would change more [m/s]
+    xy: Floats  # (C, 2) between the two [m]
+
+
+class Meetings(NamedTuple):
+    """What one minute holds."""
+
+    conflicts: Conflicts
+    encounters_vru: int
+    encounters_vehicle: int
+
+
+class _Near(NamedTuple):
+    """Moments at which a pair is near in time or in space: P pairs of samples."""
+
+    i: Indices  # (P,) sample of the track with the smaller number
+    j: Indices  # (P,)
+    pair: Indices  # (P,) smaller track * T + larger track
+
+
+def meetings(inputs: Inputs, tracks: Tracks) -> Meetings:
+    """Find conflicts and encounters that begin within the minute.
+
+    Tracks of two cameras are never paired: both may be of the same person. Nor are two pedestrians.
+    """
+    boxes = _boxes(tracks)
+    near = _near(tracks, FAR)
+    limits = inputs.thresholds
+    distance = np.hypot(*(tracks.xy[near.i] - tracks.xy[near.j]).T)
+    met = _episodes(tracks, near, distance, distance <= limits.encounter_distance)
+    ttc = time_to_collision(boxes.take(near.i), boxes.take(near.j))
+    fast = _relative_speed(tracks, near.i, near.j) >= limits.conflict_speed
+    approached = _episodes(tracks, near, ttc, (ttc < limits.slight_ttc) & fast)
+    crossed = _crossed(tracks, boxes, limits.slight_pet, limits.conflict_speed)
+    found = _join(inputs, tracks, near, ttc, approached, crossed)
+    begun = met.pair[(met.begin >= inputs.begin) & (met.begin < inputs.end)]
+    vru = _vulnerable(tracks, begun // len(tracks.device), begun % len(tracks.device))
+    return Meetings(found, int(np.count_nonzero(vru)), int(np.count_nonzero(~vru)))
+
+
+def safety_parts(inputs: Inputs, found: Meetings) -> Iterator[Part]:
+    """Count conflicts by severity, type and who, and encounters by who."""
+    cameras = sorted({camera.device for camera in inputs.site.cameras})
+    observed = sum(inputs.camera_observed(device) for device in cameras)
+    if observed == 0:
+        return
+    coverage = (observed, WANTED * len(cameras))
+    conflicts = found.conflicts
+    for (grade, severe), (kind, name), (vru, who) in product(
+        SEVERITIES.items(), KINDS.items(), WHO.items()
+    ):
+        own = (conflicts.severity == grade) & (conflicts.kind == kind) & (conflicts.vru == vru)
+        hard = conflicts.delta_v[own]
+        yield part(
+            "conflicts",
+            f"{severe}/{name}/{who}",
+            len(hard),
+            total=hard.sum(),
+            squares=(hard**2).sum(),
+            peak=hard.max() if len(hard) else np.nan,
+            coverage=coverage,
+        )
+    yield part("encounters", WHO[True], found.encounters_vru, coverage=coverage)
+    yield part("encounters", WHO[False], found.encounters_vehicle, coverage=coverage)
+
+
+def _boxes(tracks: Tracks) -> Boxes:
+    return Boxes(
+        tracks.xy[:, 0],
+        tracks.xy[:, 1],
+        tracks.velocity[:, 0],
+        tracks.velocity[:, 1],
+        tracks.heading,
+        tracks.length[tracks.track],
+        tracks.width[tracks.track],
+    )
+
+
+def _near(tracks: Tracks, distance: float) -> _Near:
+    """Pairs of one device's samples of one moment that may meet."""
+    whole = np.isfinite(tracks.velocity).all(axis=1) & np.isfinite(tracks.heading)
+    rows = np.flatnonzero(whole)
+    track = tracks.track[rows]
+    devices = int(tracks.device.max(initial=0)) + 1
+    moment = tracks.step[rows] * devices + tracks.device[track]
+    pairs = near_pairs(moment, tracks.xy[rows], distance)
+    walks = tracks.road_user[track] == RoadUser.PEDESTRIAN
+    wanted = ~(walks[pairs.i] & walks[pairs.j])
+    i, j = rows[pairs.i[wanted]], rows[pairs.j[wanted]]  # rows are sorted by track, and i < j
+    return _Near(i, j, tracks.track[i] * len(tracks.device) + tracks.track[j])
+
+
+def _episodes(tracks: Tracks, near: _Near, value: Floats, holds: Bools) -> Episodes:
+    rows = np.flatnonzero(holds)
+    time = tracks.step[near.i[rows]] * PERIOD
+    found = episodes(near.pair[rows], time, value[rows], gap=GAP, span=SPAN)
+    return found._replace(row=rows[found.row])
+
+
+def _crossed(tracks: Tracks, boxes: Boxes, slowest_pet: float, speed: float) -> Encroachments:
+    """Paths that crossed one soon after the other, of one device, not two pedestrians."""
+    moved = np.zeros_like(tracks.velocity)
+    goes_on = (np.diff(tracks.track) == 0) & (np.diff(tracks.step) == 1)
+    moved[:-1][goes_on] = np.diff(tracks.xy, axis=0)[goes_on] * (MICROSECONDS / PERIOD)
+    boxes = boxes._replace(vx=moved[:, 0], vy=moved[:, 1])
+    rows = np.flatnonzero(np.isfinite(tracks.heading))
+    paths = Paths(tracks.track[rows], tracks.step[rows], boxes.take(rows))
+    horizon = round(slowest_pet * MICROSECONDS / PERIOD)
+    pairs = crossing_candidates(paths, horizon=horizon)
+    a, b = pairs.T
+    walks = tracks.road_user == RoadUser.PEDESTRIAN
+    pairs = pairs[(tracks.device[a] == tracks.device[b]) & ~(walks[a] & walks[b])]
+    found = encroachments(paths, pairs, period=PERIOD)
+    row, first_row = rows[found.row], rows[found.first_row]
+    fast = _relative_speed(tracks, row, first_row) >= speed
+    soon = fast & (found.pet < slowest_pet)
+    whole = found._replace(row=row, first_row=first_row)
+    return Encroachments._make(column[soon] for column in whole)
+
+
+def _join(
+    inputs: Inputs,
+    tracks: Tracks,
+    near: _Near,
+    ttc: Floats,
+    approached: Episodes,
+    crossed: Encroachments,
+) -> Conflicts:
+    """Make one conflict of a pair's TTC and PET that belong together, and keep the minute's."""
+    limits, number = inputs.thresholds, len(tracks.device)
+    low, high = np.minimum(crossed.first, crossed.second), np.maximum(crossed.first, crossed.second)
+    crossed_pair = low * number + high
+    same = approached.pair[:, None] == crossed_pair
+    same &= np.abs(approached.begin[:, None] - crossed.time) <= SPAN
+    with_pet, alone = same.any(axis=1), ~same.any(axis=0)
+    pet = np.full(len(approached.pair), np.nan)
+    pet[with_pet] = np.where(same, crossed.pet, np.inf).min(axis=1)[with_pet]
+    # Samples at which each is looked at: nearest in time, or entering after the other had left.
+    i = np.concatenate((near.i[approached.row], crossed.row[alone]))
+    j = np.concatenate((near.j[approached.row], crossed.first_row[alone]))
+    pair = np.concatenate((approached.pair, crossed_pair[alone]))
+    begin = np.concatenate((approached.begin, crossed.time[alone]))
+    smallest = np.concatenate((ttc[approached.row], np.full(np.count_nonzero(alone), np.inf)))
+    pet = np.concatenate((pet, crossed.pet[alone]))
+    grade = np.maximum(
+        severity(smallest, severe=limits.severe_ttc, slight=limits.slight_ttc),
+        severity(pet, severe=limits.severe_pet, slight=limits.slight_pet),
+    )
+    a, b = pair // number, pair % number
+    mass = np.array([MASS[RoadUser(user)] for user in tracks.road_user])
+    relative = _relative_speed(tracks, i, j)
+    hardest = delta_v(relative, np.minimum(mass[a], mass[b]), np.maximum(mass[a], mass[b]))
+    columns = (
+        a, b, begin, conflict_kind(tracks.heading[i], tracks.heading[j]), grade,
+        _vulnerable(tracks, a, b), smallest, pet, hardest, (tracks.xy[i] + tracks.xy[j]) / 2,
+    )  # fmt: skip
+    now = np.flatnonzero((begin >= inputs.begin) & (begin < inputs.end))
+    order = now[np.lexsort((b[now], a[now], begin[now]))]
+    return Conflicts._make(column[order] for column in columns)
+
+
+def _relative_speed(tracks: Tracks, i: Indices, j: Indices) -> Floats:
+    return np.asarray(np.hypot(*(tracks.velocity[i] - tracks.velocity[j]).T))
+
+
+def _vulnerable(tracks: Tracks, a: Indices, b: Indices) -> Bools:
+    weak = np.isin(tracks.road_user, list(VULNERABLE))
+    return np.asarray(weak[a] | weak[b])
