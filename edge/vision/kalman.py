@@ -78,6 +78,14 @@ def predict(state: BoxState, seconds: float) -> BoxState:
     return BoxState(mean, cov)
 
 
+def hold_size(state: BoxState, axes: Bools) -> BoxState:
+    """State in which boxes do not stretch along some axes (n, 2): the image cuts them there."""
+    mean, cov = state.mean.copy(), state.cov.copy()
+    mean[axes, 3] = 0.0
+    cov[axes, 3, :] = cov[axes, :, 3] = 0.0
+    return BoxState(mean, cov)
+
+
 def update(state: BoxState, boxes: Boxes, seen: Bools) -> BoxState:
     """State after measuring boxes.
 

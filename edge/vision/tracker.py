@@ -116,7 +116,9 @@ class Tracker:
     def _measure(self, track: Integers, found: Detections, lonely: Bools) -> None:
         t, now = self.tracks, self._now
         before = kalman.BoxState(t.mean[track], t.cov[track])
-        seen = found.seen & ~self._cut(found.boxes, kalman.to_boxes(before.mean))
+        cut = self._cut(found.boxes, kalman.to_boxes(before.mean))
+        before = kalman.hold_size(before, cut[:, :2] | cut[:, 2:])
+        seen = found.seen & ~cut
         t.mean[track], t.cov[track] = kalman.update(before, found.boxes, seen)
         t.alone_now[:] = False
         t.alone_now[track] = found.alone
