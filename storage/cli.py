@@ -1,17 +1,20 @@
-"""`tepna db`: schema and retention."""
+"""`tepna db`: schema, sites and retention."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from contracts.clock import utc_now
 from contracts.settings import SettingsError
+from contracts.site import SiteError, read_site
 from storage.errors import DatabaseError, StorageError
 from storage.migrate import migrate
 from storage.pool import StorageSettings, connect
+from storage.registry import register_site
 from storage.retention import RetentionSettings, retain
 
-app = typer.Typer(no_args_is_help=True, help="The database: schema and retention.")
+app = typer.Typer(no_args_is_help=True, help="The database: schema, sites and retention.")
 
 Url = Annotated[str | None, typer.Option(help="Where the database is: TEPNA_DATABASE_URL.")]
 
@@ -26,6 +29,22 @@ def migrate_command(database_url: Url = None) -> None:
         typer.echo(str(fault), err=True)
         raise typer.Exit(1) from fault
     typer.echo("\n".join(f"applied {name}" for name in applied) or "nothing to apply")
+
+
+@app.command("register")
+def register_command(
+    plan: Annotated[Path, typer.Argument(help="A site.toml.")], database_url: Url = None
+) -> None:
+    """Write a site and the devices of its plan, or bring them up to date."""
+    try:
+        site = read_site(plan)
+        settings = StorageSettings.load(database_url=database_url)
+        with connect(settings, name="tepna-register") as connection:
+            register_site(connection, site)
+    except (SiteError, SettingsError, StorageError, DatabaseError) as fault:
+        typer.echo(str(fault), err=True)
+        raise typer.Exit(1) from fault
+    typer.echo(f"{site.pilot}/{site.id}: {', '.join(site.devices)}")
 
 
 @app.command("retain")
