@@ -4,16 +4,27 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 
 from analytics.indicators import definitions
 from api import errors, openapi
 from api.auth import KeyGate, KeyRing
+from api.console.overview import Overviews
 from api.feed import Feed
 from api.live import Hub
 from api.meters import Metering, Meters
 from api.pictures import Pictures
-from api.routers import devices, health, incidents, indicators, live, metrics, prometheus, sites
+from api.routers import (
+    devices,
+    health,
+    incidents,
+    indicators,
+    live,
+    metrics,
+    prometheus,
+    sites,
+    unknown,
+)
 from api.settings import ApiSettings
 from contracts.clock import Clock, utc_now
 from contracts.version import __version__
@@ -21,7 +32,7 @@ from storage.pool import open_pool
 
 
 def create_app(settings: ApiSettings, *, clock: Clock = utc_now) -> FastAPI:
-    """API and console. One to a process: NiceGUI, which draws the console, is global."""
+    """Make API and console. One to a process: NiceGUI, which draws the console, is global."""
     from api.console.mount import mount_console  # noqa: PLC0415  # NiceGUI acts when imported
 
     app = create_api(settings, clock=clock)
@@ -41,6 +52,7 @@ def create_api(settings: ApiSettings, *, clock: Clock = utc_now) -> FastAPI:
         app.state.pool = pool
         app.state.keys = KeyRing(pool)
         app.state.pictures = Pictures(settings)
+        app.state.overviews = Overviews(pool, app.state.definitions, clock)
         await pool.open(wait=False)  # health says so when the database is away
         reading = asyncio.create_task(feed.run(), name="live feed")
         try:
@@ -64,10 +76,9 @@ def create_api(settings: ApiSettings, *, clock: Clock = utc_now) -> FastAPI:
     app.state.hub, app.state.feed, app.state.meters = hub, feed, meters
     app.state.clock = clock
     app.state.definitions = definitions.load()
-    v1 = APIRouter(prefix="/v1", responses=errors.RESPONSES)
     for part in (sites, devices, metrics, incidents, indicators, live, health):
-        v1.include_router(part.router)
-    app.include_router(v1)
+        app.include_router(part.router, prefix="/v1", responses=errors.RESPONSES)
+    app.include_router(unknown.router)
     app.include_router(prometheus.router, responses=errors.RESPONSES)
     errors.install(app)
     openapi.install(app)

@@ -1,6 +1,5 @@
 """`tepna api`: run it, make keys, write the OpenAPI document."""
 
-import asyncio
 import json
 import sys
 from pathlib import Path
@@ -10,8 +9,9 @@ import typer
 
 from api.settings import ApiSettings
 from contracts.settings import SettingsError
-from storage.keys import create_key
-from storage.pool import StorageSettings, open_pool
+from storage.errors import DatabaseError
+from storage.pool import StorageSettings, connect
+from storage.registry import create_api_key
 
 app = typer.Typer(no_args_is_help=True, help="API and console.")
 key = typer.Typer(no_args_is_help=True, help="API keys.")
@@ -50,18 +50,11 @@ def create(
     name: Annotated[str, typer.Argument(help="whose key it is; shown in the audit")],
 ) -> None:
     """Make a key and print it: this is the only time it can be read."""
-
-    async def make() -> str:
-        async with (
-            open_pool(StorageSettings.load(), name="tepna api key") as pool,
-            pool.connection() as connection,
-        ):
-            return await create_key(connection, name)
-
     try:
-        typer.echo(asyncio.run(make()))
-    except SettingsError as fault:
-        typer.echo(fault, err=True)
+        with connect(StorageSettings.load(), name="tepna api key") as connection:
+            typer.echo(create_api_key(connection, name))
+    except (SettingsError, DatabaseError) as fault:
+        typer.echo(str(fault), err=True)
         raise typer.Exit(2) from fault
 
 
@@ -73,7 +66,7 @@ def openapi(
     from api.app import create_api  # noqa: PLC0415  # heavy
 
     # Nothing is connected to: the document does not depend on where things are.
-    settings = ApiSettings(database_url="postgresql://", mqtt_url="mqtt://localhost")  # type: ignore[arg-type]
+    settings = ApiSettings(database_url="postgresql://", mqtt_url="mqtt://localhost")
     text = json.dumps(create_api(settings).openapi(), ensure_ascii=False, indent=2) + "\n"
     if file is None:
         sys.stdout.write(text)

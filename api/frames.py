@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from contracts.batch import Batch
 from contracts.classes import RoadUser
+from contracts.events import CROSSING
 from contracts.messages import State
 
 Kind = Literal["tracks", "crossing", "signal", "state"]
 STEP: Final = 100_000  # [us] between the points of a track that are shown
 KM_H: Final = 3.6  # per m/s
 DIRECTIONS: Final = {1: "in", -1: "out", 0: "none"}
-CROSSING: Final = "crossing"
 NAMES: Final = {user.value: user.name.lower() for user in RoadUser}
 
 # Indiana Traffic Signal Hi Resolution Data Logger Enumerations: what each makes the head show.

@@ -1,13 +1,11 @@
-"""API keys, and who looked at a picture and why."""
+"""Whose an API key is, and who looked at a picture and why."""
 
 import hashlib
 import hmac
-import secrets
 from typing import Final, LiteralString
 
 from storage.pool import AsyncConnection
 
-ADD: Final[LiteralString] = "INSERT INTO api_key (name, digest) VALUES (%s, %s)"
 FIND: Final[LiteralString] = """
 SELECT name, digest FROM api_key WHERE digest = %s AND revoked_at IS NULL
 """
@@ -19,13 +17,6 @@ INSERT INTO audit (actor, action, subject, purpose) VALUES (%s, %s, %s, %s)
 def digest_of(key: str) -> bytes:
     """SHA-256 of a key; a random 256-bit key needs no salt and no slow hash."""
     return hashlib.sha256(key.encode()).digest()
-
-
-async def create_key(connection: AsyncConnection, name: str) -> str:
-    """Make a key and keep its digest; the key itself is never to be had again."""
-    key = f"tepna_{secrets.token_urlsafe(32)}"
-    await connection.execute(ADD, [name, digest_of(key)])
-    return key
 
 
 async def find_key(connection: AsyncConnection, digest: bytes) -> str | None:

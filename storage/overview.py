@@ -103,6 +103,9 @@ WITH edge AS (
 )
 SELECT start, until FROM pair WHERE until > start ORDER BY start LIMIT %(limit)s
 """
+NEWEST_MINUTE: Final[LiteralString] = """
+SELECT max(minute) FROM metric_window WHERE site = %s AND simulated = %s
+"""
 IS_SIMULATED: Final[LiteralString] = """
 SELECT b.simulated FROM batch b JOIN device d USING (device) WHERE d.site = %s
 ORDER BY b.stored DESC LIMIT 1
@@ -224,7 +227,7 @@ async def read_picture_state(
     return await (await cursor.execute(PICTURE, [pilot, name])).fetchone()
 
 
-async def latest_values(
+async def latest_scalars(
     connection: AsyncConnection, *, site: int, metrics: Sequence[str], since: datetime
 ) -> list[LatestRow]:
     """Newest value of each of these scalars at each device of a site, none older than `since`."""
@@ -273,6 +276,15 @@ async def list_gaps(
     given = {"site": site, "simulated": simulated, "start": start, "end": end, "limit": limit}
     rows = await (await connection.execute(GAPS, given)).fetchall()
     return [(row[0], row[1]) for row in rows]
+
+
+async def newest_minute(
+    connection: AsyncConnection, *, site: int, simulated: bool
+) -> datetime | None:
+    """Newest minute of which there is a window, None if there is none."""
+    rows = await (await connection.execute(NEWEST_MINUTE, [site, simulated])).fetchall()
+    newest: datetime | None = rows[0][0]
+    return newest
 
 
 async def is_simulated(connection: AsyncConnection, site: int) -> bool | None:

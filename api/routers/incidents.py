@@ -6,12 +6,12 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel, Field
-from storage.metrics import Incident, list_incidents, read_incident
 
 from api.dependencies import Connection, Simulated, Site
 from api.errors import BadPeriodError, UnknownIncidentError
 from api.paging import Cursor, Limit, Page, page, read_cursor
 from api.routers.metrics import From, To
+from storage.metrics import Incident, list_incidents, read_incident
 
 router = APIRouter(prefix="/incidents", tags=["incidents"])
 

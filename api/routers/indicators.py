@@ -4,9 +4,13 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, NamedTuple
 from uuid import UUID
 
-from analytics.indicators.definitions import Definition
 from fastapi import APIRouter, Query, Request
 from pydantic import AwareDatetime, BaseModel, Field
+
+from analytics.indicators.definitions import Definition
+from api.dependencies import Connection, Simulated, Site
+from api.errors import UnknownValueError
+from api.paging import Cursor, Limit, Page, page, read_cursor
 from storage.indicators import (
     IndicatorValue,
     latest_values,
@@ -14,10 +18,6 @@ from storage.indicators import (
     read_evidence,
     read_value,
 )
-
-from api.dependencies import Connection, Simulated, Site
-from api.errors import UnknownValueError
-from api.paging import Cursor, Limit, Page, page, read_cursor
 
 router = APIRouter(tags=["indicators"])
 

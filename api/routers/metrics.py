@@ -2,20 +2,20 @@
 
 from datetime import UTC, datetime, timedelta
 from math import isfinite
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, NamedTuple
 
-from analytics.derived import derive
-from analytics.metrics import METRICS
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel, Field
-from storage.metrics import MetricCursor, MetricRow, list_metrics
 
+from analytics.derived import derive
 from analytics.kernels.intervals import poisson_rate, wilson
+from analytics.metrics import METRICS
 from api.dependencies import Connection, Now, Simulated, Site
 from api.errors import BadPeriodError
 from api.frames import DIRECTIONS, NAMES
 from api.paging import Cursor, Limit, Page, page, read_cursor
 from contracts.classes import RoadUser
+from storage.metrics import MetricCursor, MetricRow, list_metrics
 from storage.overview import list_gaps
 
 router = APIRouter(prefix="/metrics", tags=["metrics"])
@@ -39,6 +39,14 @@ ClassName = Literal[
 ]
 From = Annotated[AwareDatetime, Query(alias="from", examples=["2026-05-04T07:00:00Z"])]
 To = Annotated[AwareDatetime, Query(examples=["2026-05-04T08:00:00Z"])]
+
+
+class _Key(NamedTuple):
+    start: datetime
+    metric: str
+    part: str
+    direction: int
+    road_user: int
 
 
 class Limits(BaseModel):
@@ -126,7 +134,7 @@ async def get_metrics(
 ) -> MetricPage:
     """Metrics of a site in [from, to)."""
     start, end = _period(start, to, level, now)
-    after = read_cursor(cursor, MetricCursor)
+    after: MetricCursor | None = read_cursor(cursor, _Key)
     rows = await list_metrics(
         connection,
         site=site.site,
@@ -165,7 +173,7 @@ def bucket(row: MetricRow, level: Level, speed_limit: float) -> Bucket:
     coverage = row.observed / row.wanted if row.wanted > 0 else 0.0
     state = state_of(row.observed, coverage, definition.minimum_coverage)
     told = state == "ok"
-    values = derive(row, speed_limit=speed_limit, seconds=row.observed) if told else {}
+    values = derive(row, speed_limit=speed_limit) if told else {}
     return Bucket(
         start=row.start,
         end=row.start + LENGTH[level],
@@ -217,12 +225,13 @@ def _period(
     start: datetime, to: datetime, level: Level, now: datetime
 ) -> tuple[datetime, datetime]:
     """Whole minutes (hours) in UTC; the future has no metrics, so it is no gap either."""
-    first, end = _floor(start.astimezone(UTC), level), to.astimezone(UTC)
-    if end <= first:
+    first = _floor(start.astimezone(UTC), level)
+    end = max(first, min(_ceiling(to.astimezone(UTC), level), _ceiling(now, level)))
+    if to <= start:
         raise BadPeriodError(f"`to` ({to.isoformat()}) is not after `from` ({start.isoformat()})")
     if end - first > LONGEST[level]:
         raise BadPeriodError(f"at most {LONGEST[level].days} days of {level}s at a time")
-    return first, max(first, min(_ceiling(end, level), _ceiling(now, level)))
+    return first, end
 
 
 def _floor(moment: datetime, level: Level) -> datetime:

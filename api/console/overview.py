@@ -1,0 +1,123 @@
+"""What the page shows of a site, read once for everybody who looks."""
+
+import asyncio
+from collections import OrderedDict
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from analytics.indicators.definitions import Definition
+from contracts.clock import Clock, from_micros
+from contracts.metrics import BACKLOG_AGE, UPLINK_ROUND_TRIP
+from contracts.site import Site
+from storage.indicators import IndicatorValue, latest_values
+from storage.metrics import Incident, MetricRow, list_incidents, list_metrics
+from storage.overview import (
+    DeviceRow,
+    LatestRow,
+    SiteRow,
+    is_simulated,
+    latest_scalars,
+    list_devices,
+    newest_minute,
+)
+from storage.pool import Pool
+
+SPAN: Final = timedelta(minutes=30)
+"""Of the charts."""
+
+RECORD_AFTER: Final = timedelta(hours=6)
+"""A site whose newest window is older shows its end as a record; else silence is a gap."""
+
+INCIDENT_SPAN: Final = timedelta(hours=24)
+INCIDENTS: Final = 200
+WINDOW: Final = timedelta(minutes=5)
+FRESH_S: Final = 2.0  # [s] that one reading serves all pages
+SITES: Final = 100  # full: the site that was shown longest ago is read anew
+ROWS: Final = 20_000  # of 30 minutes
+SCALARS: Final = ("modem.rsrp", "modem.sinr", "modem.round_trip", UPLINK_ROUND_TRIP, BACKLOG_AGE)
+SCALAR_AGE: Final = timedelta(minutes=10)
+
+
+class Overview(NamedTuple):
+    """One reading."""
+
+    site: Site
+    at: datetime  # end of the charts, whole minute
+    now: datetime
+    record: bool  # the site has been silent for long: what is shown is its past
+    simulated: bool
+    metrics: list[MetricRow]
+    incidents: list[Incident]
+    devices: list[DeviceRow]
+    scalars: dict[tuple[str, str], LatestRow]
+    indicators: list[tuple[Definition, IndicatorValue | None]]
+
+
+class Overviews:
+    """Reads overviews; pages that look at the same site share a reading."""
+
+    def __init__(self, pool: Pool, definitions: dict[str, Definition], clock: Clock) -> None:
+        self._pool = pool
+        self._definitions = definitions
+        self._clock = clock
+        self._read: OrderedDict[int, Overview] = OrderedDict()
+        self._turn = asyncio.Lock()
+
+    async def of(self, row: SiteRow) -> Overview:
+        """Overview of a site, at most two seconds old."""
+        async with self._turn:
+            now = from_micros(self._clock())
+            known = self._read.get(row.site)
+            if known is not None and now - known.now < timedelta(seconds=FRESH_S):
+                return known
+            fresh = await self._fetch(row, now)
+            self._read[row.site] = fresh
+            self._read.move_to_end(row.site)
+            if len(self._read) > SITES:
+                self._read.popitem(last=False)
+            return fresh
+
+    async def _fetch(self, row: SiteRow, now: datetime) -> Overview:
+        async with self._pool.connection(timeout=5) as connection:
+            simulated = bool(await is_simulated(connection, row.site))
+            newest = await newest_minute(connection, site=row.site, simulated=simulated)
+            record = newest is not None and now - newest > RECORD_AFTER
+            at = newest if record and newest is not None else now
+            at = at.replace(second=0, microsecond=0) + timedelta(minutes=1)
+            metrics = await list_metrics(
+                connection,
+                site=row.site,
+                simulated=simulated,
+                start=at - SPAN,
+                end=at,
+                metrics=["flow", "speed"],
+                limit=ROWS,
+            )
+            incidents = await list_incidents(
+                connection,
+                site=row.site,
+                simulated=simulated,
+                start=at - INCIDENT_SPAN,
+                end=at,
+                limit=INCIDENTS,
+            )
+            devices = await list_devices(
+                connection, now=now, window=WINDOW, site=row.site, limit=100
+            )
+            scalars = await latest_scalars(
+                connection, site=row.site, metrics=SCALARS, since=at - SCALAR_AGE
+            )
+            values = await latest_values(connection, site=row.site, simulated=simulated)
+        latest = {value.definition: value for value in values}
+        return Overview(
+            site=Site.model_validate(row.plan),
+            at=at,
+            now=now,
+            record=record,
+            simulated=simulated,
+            metrics=metrics,
+            incidents=incidents,
+            devices=devices,
+            scalars={(each.device, each.metric): each for each in scalars},
+            indicators=[(each, latest.get(each.id)) for each in self._definitions.values()],
+        )

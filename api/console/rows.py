@@ -1,0 +1,160 @@
+"""From an overview to the words of the page."""
+
+from typing import Any, Final, NamedTuple
+
+from api.console.overview import Overview
+from api.console.words import Words
+from api.routers.incidents import SEVERITY
+from contracts.metrics import BACKLOG_AGE, UPLINK_ROUND_TRIP
+from storage.indicators import IndicatorValue
+from storage.metrics import Incident
+from storage.overview import DeviceRow
+
+SHOWN: Final = 60  # incidents; older ones are a number
+WEAK_RSRP: Final = -110.0  # [dBm] below it a link is marked, as below the next ones
+WEAK_SINR: Final = 0.0  # [dB]
+SLOW_MS: Final = 150.0
+OLD_S: Final = 10.0
+LATE_S: Final = 1.0  # the promise: captured to queryable
+SILENT_S: Final = 30.0
+Row = dict[str, Any]
+
+
+class Cell(NamedTuple):
+    """One number of the device table; bad ones are coloured."""
+
+    text: str
+    bad: bool = False
+
+
+def camera_rows(overview: Overview, words: Words) -> list[Row]:
+    """Cameras in the order of the plan."""
+    online = {row.name: bool(row.online) for row in overview.devices}
+    serving = {row.name: bool((row.state or {}).get("picture_url")) for row in overview.devices}
+    return [
+        {
+            "device": f"{overview.site.pilot}/{camera.device}",
+            "name": words.of(camera.name.cs, camera.name.en),
+            "online": online.get(camera.device, False) and serving.get(camera.device, False),
+        }
+        for camera in overview.site.cameras
+    ]
+
+
+def incident_rows(overview: Overview, words: Words) -> list[Row]:
+    """Newest incidents first."""
+    return [_incident(each, overview, words) for each in overview.incidents[:SHOWN]]
+
+
+def device_rows(overview: Overview, words: Words) -> list[Row]:
+    """Devices with their links."""
+    return [_device(row, overview, words) for row in overview.devices]
+
+
+def indicator_rows(overview: Overview, words: Words) -> list[Row]:
+    """Cards: a value with all that belongs to it, or the word for why there is none."""
+    rows = []
+    for definition, value in overview.indicators:
+        unit, scale = _display_unit(definition.unit)
+        row: Row = {
+            "name": words.of(definition.name_cs, definition.name_en),
+            "unit": unit,
+            "state": "never" if value is None else value.state,
+            "told": value is not None and value.value is not None,
+            "id": None if value is None else value.value_id,
+        }
+        if value is not None:
+            row |= _value(value, scale, words)
+        rows.append(row)
+    return rows
+
+
+def _value(value: IndicatorValue, scale: float, words: Words) -> Row:
+    digits = 2 if abs((value.value or 0.0) * scale) < 10 else 1  # noqa: PLR2004
+    told = value.value is not None
+
+    def number(of: float | None) -> str:
+        return words.number(None if of is None else of * scale, digits)
+
+    has_interval = told and value.low is not None and value.high is not None
+    return {
+        "value": number(value.value),
+        "interval": words("indicator.interval", low=number(value.low), high=number(value.high))
+        if has_interval
+        else "",
+        "coverage": words("indicator.coverage", share=words.percent(value.coverage)),
+        "n": words("indicator.n", n=words.number(value.n)),
+    }
+
+
+def _display_unit(ucum: str) -> tuple[str, float]:
+    """Give the unit as people write it, and what a stored value is multiplied with."""
+    if ucum in {"1", "%"}:
+        return "%", 100.0 if ucum == "1" else 1.0
+    return ucum.replace("{", "").replace("}", ""), 1.0
+
+
+def _incident(each: Incident, overview: Overview, words: Words) -> Row:
+    today = each.captured.date() == overview.at.date()
+    return {
+        "id": each.incident,
+        "at_ms": round(each.captured.timestamp() * 1000),
+        "iso": each.captured.isoformat(),
+        "time": words.time(each.captured, date=not today),
+        "utc": words.utc(each.captured),
+        "kind": words.known(f"incident_kind.{each.kind}", each.kind),
+        "detail": _detail(each, overview, words),
+        "severity": SEVERITY[each.severity],
+        "x": each.x,
+        "y": each.y,
+    }
+
+
+def _detail(each: Incident, overview: Overview, words: Words) -> str:
+    """Type and who of a conflict, approach of a red-light runner."""
+    site = overview.site
+    places = {part.id: words.of(part.name.cs, part.name.en) for part in site.approaches}
+    places |= {line.id: words.of(line.name.cs, line.name.en) for line in site.lines}
+    told = [each.evidence.get(key) for key in ("type", "who")]
+    where = [each.evidence.get(key) for key in ("approach", "line")]
+    texts = [words.known(f"conflict.{name}", str(name)) for name in told if name]
+    return ", ".join(texts + [places.get(name, str(name)) for name in where if name])
+
+
+def _device(row: DeviceRow, overview: Overview, words: Words) -> Row:
+    name = f"{row.pilot}/{row.name}"
+    age = None if row.last_seen is None else (overview.now - row.last_seen).total_seconds()
+    state = "never" if row.online is None else "online" if row.online else "offline"
+
+    def scalar(*metrics: str) -> float | None:
+        found = (overview.scalars.get((name, metric)) for metric in metrics)
+        return next((each.value for each in found if each is not None), None)
+
+    rsrp, sinr = scalar("modem.rsrp"), scalar("modem.sinr")
+    trip = scalar("modem.round_trip", UPLINK_ROUND_TRIP)
+    backlog = scalar(BACKLOG_AGE)
+    return {
+        "device": name,
+        "name": row.name,
+        "state": state,
+        "lost": words("device.lost", n=words.number(row.lost_batches)) if row.lost_batches else "",
+        "seen": words("device.never")
+        if age is None
+        else words("device.ago", time=words.duration(max(0.0, age))),
+        "seen_utc": words.utc(row.last_seen),
+        "cells": [
+            Cell(_with_unit(rsrp, "dBm", words), rsrp is not None and rsrp < WEAK_RSRP),
+            Cell(_with_unit(sinr, "dB", words, 1), sinr is not None and sinr < WEAK_SINR),
+            Cell(_with_unit(trip, "ms", words), trip is not None and trip > SLOW_MS),
+            Cell(words.duration(backlog), backlog is not None and backlog > OLD_S),
+            Cell(
+                words.duration(row.latency_p95),
+                row.latency_p95 is not None and row.latency_p95 > LATE_S,
+            ),
+        ],
+    }
+
+
+def _with_unit(value: float | None, unit: str, words: Words, digits: int = 0) -> str:
+    number = words.number(value, digits)
+    return number if value is None else f"{number}\N{NARROW NO-BREAK SPACE}{unit}"
