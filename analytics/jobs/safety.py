@@ -196,9 +196,9 @@ def _join(
     crossed_pair = low * number + high
     same = approached.pair[:, None] == crossed_pair
     same &= np.abs(approached.begin[:, None] - crossed.time) <= SPAN
-    with_pet, alone = same.any(axis=1), ~same.any(axis=0)
-    pet = np.full(len(approached.pair), np.nan)
-    pet[with_pet] = np.where(same, crossed.pet, np.inf).min(axis=1)[with_pet]
+    alone = ~same.any(axis=0)
+    least = np.where(same, crossed.pet, np.inf).min(axis=1, initial=np.inf)
+    pet = np.where(np.isfinite(least), least, np.nan)
     # Samples at which each is looked at: nearest in time, or entering after the other had left.
     i = np.concatenate((near.i[approached.row], crossed.row[alone]))
     j = np.concatenate((near.j[approached.row], crossed.first_row[alone]))
