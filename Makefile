@@ -36,7 +36,7 @@ chaos: setup
 	@$(BIN)/pytest tests/chaos --long
 
 bench: setup
-	@$(BIN)/python benchmarks/$(NAME).py $(ARGS)
+	@$(BIN)/python -m benchmarks.$(NAME) $(ARGS)
 
 lock: setup  # names no index: pins and hashes travel, addresses do not
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-header --no-annotate \

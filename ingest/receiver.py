@@ -96,7 +96,7 @@ class Receiver:
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
-        client.on_subscribe = lambda *_: self.subscribed.set()
+        client.on_subscribe = self._on_subscribe
         return client
 
     def _on_connect(
@@ -110,6 +110,10 @@ class Receiver:
         once = SubscribeOptions(qos=1)
         client.subscribe([(UPLINKS, once), (STATES, once)])
         log.info("broker connected, session %s", "kept" if flags.session_present else "new")
+
+    def _on_subscribe(self, *_: object) -> None:
+        self.subscribed.set()
+        log.info("subscribed")
 
     def _on_disconnect(
         self, _: Client, __: Any, ___: DisconnectFlags, reason: ReasonCode, ____: Properties | None
