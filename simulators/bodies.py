@@ -18,17 +18,17 @@ Floats = NDArray[np.float64]
 PAINT: Final = -1
 """In place of a colour: that of the single road user."""
 
-_GLASS: Final = (58, 50, 44)
+_GLASS: Final = (34, 29, 26)
 _TYRE: Final = (34, 34, 36)
 _LIGHT: Final = (205, 215, 215)
 _BOX: Final = (200, 205, 208)
 _SKIN: Final = (120, 150, 190)
-_TROUSERS: Final = (74, 58, 52)
+_TROUSERS: Final = (66, 42, 34)
 _FRAME: Final = (50, 48, 52)
 
 PALETTE: Final = np.array(
     [
-        (232, 232, 230), (190, 192, 194), (140, 142, 146), (60, 58, 58), (40, 38, 170),
+        (232, 232, 230), (190, 192, 194), (140, 142, 146), (44, 42, 42), (40, 38, 170),
         (150, 82, 40), (46, 84, 44), (206, 210, 190), (60, 140, 200), (30, 30, 34),
     ],
     np.float64,

@@ -25,8 +25,8 @@ Floats = NDArray[np.float64]
 STEP: Final = 0.1
 """Duration of a step. [s]"""
 
-WARM_UP: Final = 140.0
-"""Time that the street fills before the run starts: two signal cycles. [s]"""
+WARM_UP: Final = 165.0
+"""Time that the street fills before the run starts: two signal cycles, and the queues of red. [s]"""
 
 
 class Scene(NamedTuple):
