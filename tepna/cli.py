@@ -25,6 +25,9 @@ ROOMS = {
     "down": Room("tepna.stack.cli:app", "sim", "End them; the data stay.", ("down",)),
     "status": Room("tepna.stack.cli:app", "sim", "Say where they are.", ("status",)),
     "doctor": Room("tepna.stack.cli:app", "sim", "Find what is wrong, with the fix.", ("doctor",)),
+    "secrets": Room(
+        "tepna.stack.cli:app", "server", "Make them for docker-compose.yml.", ("secrets",)
+    ),
     "db": Room("storage.cli:app", "server", "The database: schema and retention."),
     "edge": Room("edge.cli:app", "edge", "The agent on the box."),
     "sim": Room("simulators.cli:app", "sim", "The simulated street."),

@@ -9,7 +9,9 @@ from pathlib import Path
 from signal import Signals
 from urllib.parse import quote
 
+from contracts.topics import TopicError, parse, topic
 from tepna.stack.deployment import deploy_folder
+from tepna.stack.errors import UnknownIdentityError
 from tepna.stack.greeting import reason_code
 from tepna.stack.packages import Servers
 from tepna.stack.places import Account, give
@@ -68,6 +70,20 @@ def write_passwords(
     fresh.write_text("".join(password_line(name, word) for name, word in passwords.items()))
     give(fresh, account)
     fresh.replace(path)
+
+
+def check_identity(identity: str) -> None:
+    """Refuse what is no device's identity, before it becomes an account.
+
+    Raises
+    ------
+    UnknownIdentityError
+        If it is not ``{pilot}/{device}`` as the topics have it.
+    """
+    try:
+        parse(topic(identity, "state"))
+    except TopicError as error:
+        raise UnknownIdentityError(identity) from error
 
 
 def password_line(name: str, password: str) -> str:

@@ -1,6 +1,7 @@
 """`tepna up`, `down`, `status` and `doctor`: the local stack by hand."""
 
 import shlex
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,6 +13,7 @@ from tepna.stack.errors import StackError
 from tepna.stack.local import Stack
 from tepna.stack.places import home_folder
 from tepna.stack.progress import shown_progress
+from tepna.stack.secret_files import BROKER_HOST, write_secrets
 
 MARKS = {Verdict.GOOD: "[green]ok[/]", Verdict.NOTE: "[yellow]note[/]", Verdict.BAD: "[red]bad[/]"}
 
@@ -75,6 +77,24 @@ def doctor() -> None:
         if finding.fix:
             console.print(f"      -> {finding.fix}", soft_wrap=True, markup=False)
     raise typer.Exit(1 if worst is Verdict.BAD else 0)
+
+
+@app.command()
+def secrets(
+    folder: Annotated[Path, typer.Argument(help="Where docker-compose.yml looks: secrets.")],
+    host: Annotated[
+        list[str] | None, typer.Option(help="Name or address by which devices reach the broker.")
+    ] = None,
+    device: Annotated[
+        list[str] | None, typer.Option(help="Identity {pilot}/{device} that gets an account.")
+    ] = None,
+) -> None:
+    """Make passwords and certificates for docker-compose.yml; what is there is kept."""
+    try:
+        written = write_secrets(folder, host or [BROKER_HOST], device or [])
+    except StackError as error:
+        _fail(error)
+    typer.echo("\n".join(f"wrote {path}" for path in written) or "all there")
 
 
 def _show(stack: Stack) -> None:

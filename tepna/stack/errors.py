@@ -41,6 +41,17 @@ class ServerFailedError(StackError):
         self.name = name
 
 
+class UnknownIdentityError(StackError):
+    """A device's identity is not {pilot}/{device} in small letters, digits and hyphens."""
+
+    def __init__(self, identity: str) -> None:
+        super().__init__(
+            f"{identity!r} is no device: write {{pilot}}/{{device}}, each in small letters, "
+            "digits and hyphens."
+        )
+        self.identity = identity
+
+
 class NotRunningError(StackError):
     """The local stack does not run here; start it with: tepna up."""
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from tepna.stack import packages
 from tepna.stack.apt import Step
-from tepna.stack.broker import broker_url, lets_in, write_passwords
+from tepna.stack.broker import broker_url, check_identity, lets_in, write_passwords
 from tepna.stack.deployment import shared_values
 from tepna.stack.errors import NotRunningError, StackError
 from tepna.stack.places import (
@@ -97,6 +97,7 @@ class Stack:
 
     def add_device(self, identity: str) -> str:
         """Make the account of the device ``{pilot}/{device}``; return its address of the broker."""
+        check_identity(identity)
         if not self._mqtt_url:
             state = self._running()
             with locked(self.home / "secrets.lock"):
