@@ -13,7 +13,7 @@ class Backoff:
 
     def next(self) -> float:
         """Give the next wait, between half of what it may be and all of it. [s]."""
-        bound = min(self._most, self._first * 2**self._tries)
+        bound = min(self._most, self._first * 2.0**self._tries)
         self._tries = min(self._tries + 1, 30)
         return bound * random.uniform(0.5, 1.0)  # noqa: S311  # spreads load, keeps no secret
 

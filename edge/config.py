@@ -213,16 +213,19 @@ def read_config(
     if isinstance(table["outbox"], dict):
         table["outbox"] = {"path": "outbox.sqlite"} | table["outbox"]
     _resolve(table, folder)
-    for variable, key in ENVIRONMENT.items():
-        value = (os.environ if environment is None else environment).get(variable)
-        if value and (not key.startswith("pictures.") or "pictures" in table):
-            _put(table, key, value)
+    given = {}
     for flag in flags:
         key, equals, text = flag.partition("=")
         if not equals:
             msg = f"--set {flag}: not key.path=value; write for instance camera.source=a.mp4"
             raise SettingsError(msg)
-        _put(table, key.strip(), _value(text))
+        given[key.strip()] = _value(text)
+    for key, value in given.items():
+        _put(table, key, value)
+    for variable, key in ENVIRONMENT.items():
+        text = (os.environ if environment is None else environment).get(variable, "")
+        if text and key not in given and (key != "pictures.token" or "pictures" in table):
+            _put(table, key, text)
     _resolve(table, Path.cwd())
     try:
         return AgentConfig.model_validate(table)
