@@ -52,6 +52,7 @@ INSERT: Final[LiteralString] = """
 INSERT INTO indicator_value (value_id, definition, version, code, site, simulated, period,
     recorded_at, state, value, low, high, n, coverage, digest, supersedes, evidence)
 VALUES (%s, %s, %s, %s, %s, %s, tstzrange(%s, %s), %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (value_id) DO NOTHING
 """
 WINDOWS: Final[LiteralString] = """
 SELECT minute, revision, digest, code, inputs FROM metric_window
@@ -118,8 +119,9 @@ async def list_values(
 ) -> list[IndicatorValue]:
     """Values whose period meets [start, end), the last recorded first, those before the given."""
     recorded, value_id = after or (None, None)
-    given = {"site": site, "simulated": simulated, "definition": definition, "start": start}
-    given |= {"end": end, "after_recorded": recorded, "after_id": value_id, "limit": limit}
+    given: dict[str, object] = {"site": site, "simulated": simulated, "definition": definition}
+    given |= {"start": start, "end": end, "limit": limit}
+    given |= {"after_recorded": recorded, "after_id": value_id}
     cursor = connection.cursor(row_factory=class_row(IndicatorValue))
     return await (await cursor.execute(LIST, given)).fetchall()
 
@@ -162,7 +164,7 @@ async def last_of_period(
 async def insert_value(
     connection: AsyncConnection, value: IndicatorValue, evidence: dict[str, Any]
 ) -> None:
-    """Write one value."""
+    """Write one value; the same again is the same."""
     await connection.execute(INSERT, [*value, json.dumps(evidence, allow_nan=False)])
 
 
