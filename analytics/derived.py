@@ -1,6 +1,7 @@
 """What people read, from what is stored; display units in the names."""
 
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -38,33 +39,47 @@ def derive(row: Parts, *, speed_limit: float) -> dict[str, float | None]:
 
     `coverage` comes with each: the share of the wanted time that was observed.
     """
-    coverage = row.observed / row.wanted if row.wanted else None
-    return {"coverage": coverage} | {k: _known(v) for k, v in _figures(row, speed_limit).items()}
+    figures: dict[str, float | None] = {
+        "coverage": row.observed / row.wanted if row.wanted else None
+    }
+    if row.metric == "speed":
+        figures |= _speeds(row, speed_limit)
+    elif row.metric in FIGURES:
+        figures |= FIGURES[row.metric](row)
+    return {k: v if v is not None and np.isfinite(v) else None for k, v in figures.items()}
 
 
-def _figures(row: Parts, speed_limit: float) -> dict[str, float | None]:
-    match row.metric:
-        case "flow":
-            return {"flow_veh_h": row.n * 3600 / row.observed if row.observed else None}
-        case "speed":
-            return _speeds(row, speed_limit)
-        case "queue":
-            return {"queue_mean_veh": _mean(row), "queue_max_veh": row.peak}
-        case "queue_length":
-            return {"queue_mean_m": _mean(row), "queue_max_m": row.peak}
-        case "delivery":
-            return {"latency_mean_s": _mean(row)} | {
-                f"latency_p{q}_s": _quantile(row, q / 100) for q in (50, 95, 99)
-            }
-        case "link_rsrp":
-            return {"rsrp_mean_dbm": _mean(row)}
-        case "link_sinr":
-            return {"sinr_mean_db": _mean(row)}
-        case "link_round_trip":
-            figures = {f"round_trip_p{q}_ms": _quantile(row, q / 100) for q in (50, 95, 99)}
-            return {k: None if v is None else v * 1000 for k, v in figures.items()}
-        case _:
-            return {}
+def _flow(row: Parts) -> dict[str, float | None]:
+    return {"flow_veh_h": row.n * 3600 / row.observed if row.observed else None}
+
+
+def _queue(row: Parts) -> dict[str, float | None]:
+    return {"queue_mean_veh": _mean(row), "queue_max_veh": row.peak}
+
+
+def _queue_length(row: Parts) -> dict[str, float | None]:
+    return {"queue_mean_m": _mean(row), "queue_max_m": row.peak}
+
+
+def _delivery(row: Parts) -> dict[str, float | None]:
+    quantiles = {f"latency_p{q}_s": _quantile(row, q / 100) for q in QUANTILES}
+    return {"latency_mean_s": _mean(row), **quantiles}
+
+
+def _round_trip(row: Parts) -> dict[str, float | None]:
+    return {f"round_trip_p{q}_ms": _quantile(row, q / 100) * 1000 for q in QUANTILES}
+
+
+QUANTILES: Final = (50, 95, 99)
+FIGURES: Final[Mapping[str, Callable[[Parts], dict[str, float | None]]]] = {
+    "flow": _flow,
+    "queue": _queue,
+    "queue_length": _queue_length,
+    "delivery": _delivery,
+    "link_rsrp": lambda row: {"rsrp_mean_dbm": _mean(row)},
+    "link_sinr": lambda row: {"sinr_mean_db": _mean(row)},
+    "link_round_trip": _round_trip,
+}
 
 
 def _speeds(row: Parts, speed_limit: float) -> dict[str, float | None]:
@@ -84,7 +99,7 @@ def _mean(row: Parts) -> float | None:
     return row.total / row.n if row.n else None
 
 
-def _quantile(row: Parts, share: float) -> float | None:
+def _quantile(row: Parts, share: float) -> float:
     return float(quantile(_bins(row), share, _edges(row)))
 
 
@@ -99,7 +114,3 @@ def _bins(row: Parts) -> Indices:
     stored = row.histogram or []
     bins[: len(stored)] = stored
     return bins
-
-
-def _known(value: float | None) -> float | None:
-    return value if value is not None and np.isfinite(value) else None
