@@ -16,6 +16,7 @@ from storage.migrate import migrate
 from tepna.stack import Stack, StackError
 
 HOME_VARIABLE = "TEPNA_TEST_STACK"  # how pytest-xdist's workers learn of it
+HOME_PREFIX = "tepna-tests-"
 OWNER_VARIABLE = "TEPNA_TEST_OWNER"
 TEMPLATE = "tepna_template"
 
@@ -27,8 +28,17 @@ settings.load_profile("tepna")
 def pytest_configure() -> None:
     """Name the folder of the run's stack, once, in the process that outlives the workers."""
     if HOME_VARIABLE not in os.environ:
-        os.environ[HOME_VARIABLE] = tempfile.mkdtemp(prefix="tepna-tests-")
+        _sweep()
+        os.environ[HOME_VARIABLE] = tempfile.mkdtemp(prefix=f"{HOME_PREFIX}{os.getpid()}-")
         os.environ[OWNER_VARIABLE] = str(os.getpid())
+
+
+def _sweep() -> None:
+    """Remove what killed runs left behind."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{HOME_PREFIX}*"):
+        pid = folder.name.removeprefix(HOME_PREFIX).partition("-")[0]
+        if not Path("/proc", pid).exists():
+            shutil.rmtree(folder, ignore_errors=True)  # it may be another user's
 
 
 def pytest_unconfigure() -> None:

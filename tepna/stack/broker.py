@@ -81,9 +81,11 @@ def check_identity(identity: str) -> None:
         If it is not ``{pilot}/{device}`` as the topics have it.
     """
     try:
-        parse(topic(identity, "state"))
+        address = parse(topic(identity, "state"))
     except TopicError as error:
         raise UnknownIdentityError(identity) from error
+    if address.identity != identity:
+        raise UnknownIdentityError(identity)
 
 
 def password_line(name: str, password: str) -> str:

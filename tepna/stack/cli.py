@@ -30,7 +30,7 @@ def up() -> None:
             stack = Stack(home_folder(), step)
             stack.start()
         _show(stack)
-    except StackError as error:
+    except (StackError, OSError) as error:
         _fail(error)
 
 
@@ -39,7 +39,7 @@ def down() -> None:
     """End the local stack; the data stay."""
     try:
         ended = Stack(home_folder()).stop()
-    except StackError as error:
+    except (StackError, OSError) as error:
         _fail(error)
     typer.echo(
         "The local stack has ended; its data stay." if ended else "No local stack runs here."
@@ -61,7 +61,7 @@ def status(
             typer.echo(f"export TEPNA_MQTT_URL={shlex.quote(endpoints.mqtt_url)}")
         else:
             _show(stack)
-    except StackError as error:
+    except (StackError, OSError) as error:
         _fail(error)
 
 
@@ -92,7 +92,7 @@ def secrets(
     """Make passwords and certificates for docker-compose.yml; what is there is kept."""
     try:
         written = write_secrets(folder, host or [BROKER_HOST], device or [])
-    except StackError as error:
+    except (StackError, OSError) as error:
         _fail(error)
     typer.echo("\n".join(f"wrote {path}" for path in written) or "all there")
 
@@ -104,6 +104,6 @@ def _show(stack: Stack) -> None:
     Console().print(table)
 
 
-def _fail(error: StackError) -> None:
+def _fail(error: Exception) -> None:
     typer.echo(str(error), err=True)
     raise typer.Exit(1) from error

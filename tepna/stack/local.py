@@ -173,25 +173,30 @@ class Stack:
 
     def kill(self, name: str) -> None:
         """Kill a server ("postgres", "mosquitto") as a power cut would."""
-        pid = self._running()["servers"][name]["pid"]
+        pid = self._pid(name)
         os.kill(pid, signal.SIGKILL)
         _wait_until(lambda: not _alive(pid), RESTART_DEADLINE)
 
     def restart(self, name: str) -> None:
         """Start a server again at its old port: after a kill, or after ending it cleanly."""
-        state = self._running()
-        pid = state["servers"][name]["pid"]
+        pid = self._pid(name)
         if _alive(pid):
             os.kill(pid, signal.SIGINT if name == "postgres" else signal.SIGTERM)
             _wait_until(lambda: not _alive(pid), RESTART_DEADLINE)
-        os.kill(state["supervisor"], signal.SIGUSR1)
-        _wait_until(lambda: self._running()["servers"][name]["pid"] != pid, RESTART_DEADLINE)
+        os.kill(self._running()["supervisor"], signal.SIGUSR1)
+        _wait_until(lambda: self._pid(name) != pid, RESTART_DEADLINE)
 
     def _running(self) -> State:
         state = read_state(self.home)
         if state is None or not supervisor_runs(self.home):
             raise NotRunningError(self.home)
         return state
+
+    def _pid(self, name: str) -> int:
+        servers = self._running()["servers"]
+        if name not in servers:
+            raise StackError(f"{name} is not of this stack: it was given.")
+        return servers[name]["pid"]
 
     def _local_database_url(self) -> str:
         values, password = shared_values(), read_secrets(self.home)["postgres"]

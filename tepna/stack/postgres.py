@@ -12,7 +12,7 @@ from tepna.stack.deployment import deploy_folder, shared_values
 from tepna.stack.errors import ServerFailedError
 from tepna.stack.packages import Servers
 from tepna.stack.places import Account, give
-from tepna.stack.server import Server
+from tepna.stack.server import Server, ending_with_parent
 
 STATUS_LINE = 7  # of postmaster.pid: "starting", "ready", "stopping"
 SETUP_DEADLINE = 120  # [s]
@@ -76,15 +76,18 @@ def _make_data(servers: Servers, run: Path, password: str, account: Account | No
 
 
 def _run(command: list[str], run: Path, account: Account | None, text: str = "") -> None:
-    log = run / "postgres.log"
-    with log.open("a") as output:
-        done = subprocess.run(  # noqa: S603
-            command, input=text, stdout=output, stderr=output, cwd=run, text=True, check=False,
-            timeout=SETUP_DEADLINE, env={**os.environ, "LC_ALL": "C"},
-            user=account.uid if account else None, group=account.gid if account else None,
-            extra_groups=[] if account else None,
-        )  # fmt: skip
-    if done.returncode != 0 or (text and "ERROR:" in log.read_text(errors="replace")):
+    done = subprocess.run(  # noqa: S603
+        command, input=text, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=run, text=True,
+        check=False, timeout=SETUP_DEADLINE, env={**os.environ, "LC_ALL": "C"},
+        user=account.uid if account else None, group=account.gid if account else None,
+        extra_groups=[] if account else None,
+        preexec_fn=ending_with_parent(Signals.SIGTERM),
+    )  # fmt: skip
+    # A single-user session ends with 0 even when its statement failed.
+    if done.returncode != 0 or "ERROR:" in done.stdout:
+        log = run / "postgres.log"
+        with log.open("a") as output:
+            output.write(done.stdout)
         raise ServerFailedError("PostgreSQL's setup", log)
 
 

@@ -1,5 +1,7 @@
 """What the supervisor knows of a server: how to start it, when it is ready, how to end it."""
 
+import ctypes
+import os
 import random
 import socket
 from collections.abc import Callable
@@ -7,6 +9,7 @@ from pathlib import Path
 from signal import Signals
 from typing import NamedTuple
 
+PR_SET_PDEATHSIG = 1
 PORTS = range(20_000, 30_000)  # below the ports that outgoing connections are given
 LOG_LIMIT = 10_000_000  # [bytes] a larger log is set aside at the next start
 
@@ -20,6 +23,18 @@ class Server(NamedTuple):
     log: Path
     stop_signal: Signals  # ends it cleanly and at once
     is_ready: Callable[[int], bool]  # does the process of this id answer?
+
+
+def ending_with_parent(number: Signals) -> Callable[[], None]:
+    """Give a function for a new process: its parent's end sends it this signal, come what may."""
+    libc, parent = ctypes.CDLL(None), os.getpid()
+
+    def ask_the_kernel() -> None:
+        libc.prctl(PR_SET_PDEATHSIG, number)
+        if os.getppid() != parent:  # it ended before the call
+            os._exit(1)
+
+    return ask_the_kernel
 
 
 def port_is_free(port: int) -> bool:

@@ -4,7 +4,6 @@ Run as ``python -m tepna.stack.supervise PLAN``; it answers one line of JSON on 
 all servers are ready or one has failed. SIGTERM ends the stack, SIGUSR1 starts again what has died.
 """
 
-import ctypes
 import fcntl
 import json
 import os
@@ -22,10 +21,9 @@ from tepna.stack import broker, postgres
 from tepna.stack.errors import ServerFailedError, StackError
 from tepna.stack.packages import Servers
 from tepna.stack.places import Account, make_run_folder, server_account, socket_folder
-from tepna.stack.server import Server, choose_port, port_is_free, rotate
+from tepna.stack.server import Server, choose_port, ending_with_parent, port_is_free, rotate
 from tepna.stack.state import ServerState, State, read_secrets, read_state, write_state
 
-PR_SET_PDEATHSIG = 1
 ATTEMPTS = 20  # a killed database's last processes may hold its memory for a moment
 READY_DEADLINE = 60.0  # [s] replaying the log after a crash included
 STOP_DEADLINE = 20.0  # [s]
@@ -178,18 +176,10 @@ def _wait(watched: list[int], alarm: int) -> int:
 
 
 def _spawn(server: Server, run: Path, account: Account | None) -> subprocess.Popen[bytes]:
-    libc = ctypes.CDLL(None)
-    supervisor = os.getpid()
-
-    def end_with_supervisor() -> None:
-        libc.prctl(PR_SET_PDEATHSIG, server.stop_signal)
-        if os.getppid() != supervisor:  # it died before the call
-            os._exit(1)
-
     with server.log.open("ab") as log:
         return subprocess.Popen(  # noqa: S603
             server.command, cwd=run, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            start_new_session=True, preexec_fn=end_with_supervisor,  # noqa: PLW1509 (one thread)
+            start_new_session=True, preexec_fn=ending_with_parent(server.stop_signal),  # noqa: PLW1509 (one thread)
             env={**os.environ, "LC_ALL": "C", "OPENSSL_CONF": os.devnull},
             user=account.uid if account else None, group=account.gid if account else None,
             extra_groups=[] if account else None,

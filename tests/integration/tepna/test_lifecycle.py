@@ -8,16 +8,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 
-from tepna.stack import NotRunningError, Stack
+from tepna.stack import NotRunningError, Stack, StackError
 from tepna.stack.greeting import reason_code
-from tepna.stack.places import server_account
+from tepna.stack.places import run_folder, server_account
 from tepna.stack.state import read_state
 
 DEADLINE = 60.0  # [s]
@@ -48,6 +48,16 @@ def processes(home: Path) -> list[int]:
     for pid in found:
         children = Path(f"/proc/{pid}/task/{pid}/children")
         found += map(int, children.read_text().split()) if children.exists() else []
+    return found
+
+
+def mentioning(*words: str) -> list[int]:
+    """Find the processes whose command line has one of the words."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it may be gone by now
+            line = (folder / "cmdline").read_text()
+            found += [int(folder.name)] * any(word in line for word in words)
     return found
 
 
@@ -202,9 +212,8 @@ def test_a_running_stack_is_joined_and_left_running(home: Path) -> None:
         assert reason_code(first.endpoints.mqtt_url) == 0
 
 
-@pytest.mark.parametrize("length", [1, 150])
-def test_the_databases_socket_fits_its_address(tmp_path: Path, length: int) -> None:
-    home = tmp_path / ("x" * length)
+def test_the_databases_socket_fits_its_address(tmp_path: Path) -> None:
+    home = tmp_path / ("x" * 150)
     with Stack(home) as stack:
         state = read_state(home)
         assert state is not None
@@ -225,6 +234,8 @@ def test_a_given_database_wins(home: Path, stack: Stack, monkeypatch: pytest.Mon
         assert other.endpoints.mqtt_url != stack.endpoints.mqtt_url
         state = json.loads((home / "stack.json").read_text())
         assert set(state["servers"]) == {"mosquitto"}
+        with pytest.raises(StackError, match="it was given"):
+            other.kill("postgres")
 
 
 def test_a_given_broker_wins(home: Path, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,3 +268,26 @@ def test_secrets_are_their_users_alone(home: Path) -> None:
     words = json.loads((home / "secrets.json").read_text())
     for word in (words["postgres"], *words["mqtt"].values()):
         assert not any(word in line for line in command)
+
+
+@pytest.mark.parametrize("identity", ["cam-1", "a/b/c", "a/+", "a/b:c", "a/b\nroot:x", "A/b", ""])
+def test_what_is_no_device_gets_no_account(stack: Stack, identity: str) -> None:
+    with pytest.raises(StackError, match="is no device"):
+        stack.add_device(identity)
+
+
+def test_a_killed_first_start_is_no_obstacle(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with subprocess.Popen(  # noqa: S603
+        [sys.executable, "-c", OWNER, str(home)], stdin=subprocess.PIPE, start_new_session=True
+    ) as process:
+        run = run_folder(home, server_account())
+        wait_until((run / "data.new" / "PG_VERSION").exists)
+        pids = [process.pid, *mentioning(str(home), str(run))]
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: all_gone(pids) and not mentioning(str(home), str(run)))
+    assert not (run / "data").exists()
+    with Stack(home) as stack:
+        assert remembers(stack, remember(stack))
+    stack.remove()
