@@ -27,7 +27,7 @@ BLOCK = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 END = "=== end of a command ==="
-PATIENCE = 120.0  # [s] a document may take
+PATIENCE = 240.0  # [s] a document may take
 
 
 class Example(NamedTuple):
