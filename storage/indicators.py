@@ -33,7 +33,8 @@ LATEST: Final[LiteralString] = (
     "SELECT DISTINCT ON (definition)"
     + COLUMNS
     + """
-FROM indicator_value WHERE site = %s AND simulated = %s
+FROM indicator_value v WHERE site = %s AND simulated = %s
+    AND NOT EXISTS (SELECT FROM indicator_value s WHERE s.supersedes = v.value_id)
 ORDER BY definition, recorded_at DESC, value_id DESC
 """
 )
@@ -43,8 +44,9 @@ SAME_PERIOD: Final[LiteralString] = (
     "SELECT"
     + COLUMNS
     + """
-FROM indicator_value
+FROM indicator_value v
 WHERE site = %s AND simulated = %s AND definition = %s AND period = tstzrange(%s, %s)
+    AND NOT EXISTS (SELECT FROM indicator_value s WHERE s.supersedes = v.value_id)
 ORDER BY recorded_at DESC, value_id DESC LIMIT 1
 """
 )
@@ -129,7 +131,7 @@ async def list_values(
 async def latest_values(
     connection: AsyncConnection, *, site: int, simulated: bool
 ) -> list[IndicatorValue]:
-    """Last recorded value of each definition."""
+    """Last recorded value of each definition, of those that nothing supersedes."""
     cursor = connection.cursor(row_factory=class_row(IndicatorValue))
     return await (await cursor.execute(LATEST, [site, simulated])).fetchall()
 
@@ -155,7 +157,7 @@ async def last_of_period(
     start: datetime,
     end: datetime,
 ) -> IndicatorValue | None:
-    """Last recorded value of a definition for exactly this period, None if there is none."""
+    """Present value of a definition for exactly this period, None if there is none."""
     cursor = connection.cursor(row_factory=class_row(IndicatorValue))
     given = [site, simulated, definition, start, end]
     return await (await cursor.execute(SAME_PERIOD, given)).fetchone()
