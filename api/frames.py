@@ -64,9 +64,10 @@ def _tracks(batch: Batch) -> Frame:
     columns = batch.columns
     keep = np.flatnonzero(_shown(columns["track"], columns["t"]) & _finite(columns))
     t, track = columns["t"][keep], columns["track"][keep]
-    starts = np.flatnonzero(np.r_[True, track[1:] != track[:-1]][: len(track)])
+    inner = np.flatnonzero(track[1:] != track[:-1]) + 1
     users = []
-    for first, end in zip(starts, [*starts[1:], len(track)], strict=True):
+    for piece in np.split(np.arange(len(track)), inner) if len(track) else []:
+        first, end = piece[0], piece[-1] + 1
         rows = keep[first:end]
         last = rows[-1]
         speed = np.hypot(columns["vx"][rows], columns["vy"][rows]) * KM_H

@@ -54,7 +54,7 @@ SELECT (SELECT count(*) FROM arrived),
 """
 
 _LEDGER: Final = """
-SELECT coalesce(sum(lost), 0)::bigint, coalesce(sum(span - kept - lost), 0)::bigint
+SELECT coalesce(sum(b.lost), 0)::bigint, coalesce(sum(span - a.kept - b.lost), 0)::bigint
 FROM ledger l JOIN device d USING (device),
 LATERAL (SELECT coalesce(sum(upper(r) - lower(r)), 0) AS kept FROM unnest(l.committed) r) a,
 LATERAL (SELECT coalesce(sum(upper(r) - lower(r)), 0) AS lost FROM unnest(l.lost) r) b,

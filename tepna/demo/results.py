@@ -25,10 +25,10 @@ async def analysed(settings: StorageSettings, windows: Windows) -> list[Line]:
             connection, site=site, simulated=simulated, start=start, end=end, clock=utc_now
         )
     found = {value.definition: value for value in values}
-    lines = list(_metric_lines(rows, wanted=simulated))
+    lines = list(_metric_lines(rows, wanted=windows.simulated))
     for name, definition in load().items():
-        title = definition.name_en
-        lines.append(indicator_line(title, definition.unit, found.get(name), sure=simulated))
+        title, unit = definition.name.en, definition.unit
+        lines.append(indicator_line(title, unit, found.get(name), sure=windows.simulated))
     return lines
 
 

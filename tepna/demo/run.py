@@ -101,7 +101,7 @@ def _start_services(
         database | token | {"TEPNA_MQTT_URL": stack.mqtt_url("api")},
     )
     address = f"http://127.0.0.1:{port}"
-    programs.wait_for("the API", lambda: _answers(f"{address}/health"), READY)
+    programs.wait_for("the API", lambda: _answers(f"{address}/v1/health"), READY)
     return f"{address}/?key={create_api_key(connection, 'demo')}"
 
 
