@@ -24,6 +24,7 @@ lint: setup
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
 types: setup
+	@echo "types: half a minute the first time"
 	@$(BIN)/mypy
 
 contracts: setup

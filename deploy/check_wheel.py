@@ -57,9 +57,15 @@ class WheelError(Exception):
 
 
 def build(folder: Path) -> Path:
-    """Source archive, and from it the wheel: so both are whole."""
-    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603  # ours
+    """Source archive, and from it the wheel: so both are whole.
+
+    Raises
+    ------
+    WheelError
+        If either cannot be built.
+    """
+    command = ["-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)]
+    run(Path(sys.executable), ROOT, *command)
     (wheel,) = folder.glob("*.whl")
     return wheel
 
