@@ -24,7 +24,9 @@ from tepna.stack.places import (
     server_account,
     sweep,
 )
+from tepna.stack.server import PAUSE, STOP_DEADLINE
 from tepna.stack.state import (
+    Plan,
     State,
     locked,
     new_secret,
@@ -33,7 +35,6 @@ from tepna.stack.state import (
     supervisor_runs,
     write_secrets,
 )
-from tepna.stack.supervise import PAUSE, STOP_DEADLINE, Plan
 
 RESTART_DEADLINE = 60.0  # [s]
 RELOAD_DEADLINE = 10.0  # [s]

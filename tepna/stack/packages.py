@@ -62,7 +62,7 @@ def obtain(cache: Path, step: Step) -> Servers:
     root = servers_root(cache)
     if not root.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        with _locked(cache / "servers.lock"):
+        with _locked(cache / "servers.lock", step):
             if not root.exists():
                 for unfinished in cache.glob("building-*"):  # of a first start that was killed
                     shutil.rmtree(unfinished)
@@ -164,7 +164,11 @@ def _sha256(path: Path) -> str:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(path: Path, step: Step) -> Iterator[None]:
     with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            step("Waiting for another first start", 0.0)
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 PR_SET_PDEATHSIG = 1
 PORTS = range(20_000, 30_000)  # below the ports that outgoing connections are given
+PAUSE = 0.02  # [s] between two looks at something that takes its time
+STOP_DEADLINE = 20.0  # [s]
 LOG_LIMIT = 10_000_000  # [bytes] a larger log is set aside at the next start
 
 

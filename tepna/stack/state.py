@@ -14,6 +14,15 @@ from tepna.stack.deployment import shared_values
 SECRET_LENGTH = 24  # [bytes]
 
 
+class Plan(TypedDict):
+    """What a supervisor is asked to hold."""
+
+    home: str
+    servers: str
+    wanted: list[str]  # of "postgres", "mosquitto"
+    owner: int | None  # process that the servers end with
+
+
 class ServerState(TypedDict):
     """A server: its process and its port on 127.0.0.1."""
 

@@ -15,28 +15,23 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TypedDict
 
 from tepna.stack import broker, postgres
 from tepna.stack.errors import ServerFailedError, StackError
 from tepna.stack.packages import Servers
 from tepna.stack.places import Account, make_run_folder, server_account, socket_folder
-from tepna.stack.server import Server, choose_port, ending_with_parent, port_is_free, rotate
-from tepna.stack.state import ServerState, State, read_secrets, read_state, write_state
+from tepna.stack.server import (
+    PAUSE,
+    STOP_DEADLINE,
+    Server,
+    choose_port,
+    ending_with_parent,
+    rotate,
+)
+from tepna.stack.state import Plan, ServerState, State, read_secrets, read_state, write_state
 
 ATTEMPTS = 20  # a killed database's last processes may hold its memory for a moment
 READY_DEADLINE = 60.0  # [s] replaying the log after a crash included
-STOP_DEADLINE = 20.0  # [s]
-PAUSE = 0.02  # [s]
-
-
-class Plan(TypedDict):
-    """What the supervisor is asked to hold."""
-
-    home: str
-    servers: str
-    wanted: list[str]  # of "postgres", "mosquitto"
-    owner: int | None
 
 
 class Supervisor:
@@ -76,17 +71,18 @@ class Supervisor:
             self.socket.rmdir()
 
     def _start(self, name: str) -> subprocess.Popen[bytes]:
+        deadline = time.monotonic() + READY_DEADLINE
         for _ in range(ATTEMPTS):
             self.ports[name] = choose_port(self.ports.get(name))
             self._prepare(name)
             server = self._describe(name)
             rotate(server.log)
             process = _spawn(server, self.run, self.account)
-            if _becomes_ready(server, process):
+            if _becomes_ready(server, process, deadline):
                 return process
             process.kill()
             process.wait()
-            time.sleep(PAUSE if not port_is_free(server.port) else 10 * PAUSE)
+            time.sleep(10 * PAUSE)
         raise ServerFailedError(name, server.log)
 
     def _prepare(self, name: str) -> None:
@@ -186,8 +182,7 @@ def _spawn(server: Server, run: Path, account: Account | None) -> subprocess.Pop
         )  # fmt: skip
 
 
-def _becomes_ready(server: Server, process: subprocess.Popen[bytes]) -> bool:
-    deadline = time.monotonic() + READY_DEADLINE
+def _becomes_ready(server: Server, process: subprocess.Popen[bytes], deadline: float) -> bool:
     while process.poll() is None and time.monotonic() < deadline:
         if server.is_ready(process.pid):
             return True
