@@ -13,7 +13,7 @@ from api.console.overview import Overviews
 from api.feed import Feed
 from api.live import Hub
 from api.meters import Metering, Meters
-from api.pictures import Pictures
+from api.pictures import Looks, Pictures
 from api.routers import (
     devices,
     health,
@@ -51,7 +51,7 @@ def create_api(settings: ApiSettings, *, clock: Clock = utc_now) -> FastAPI:
         pool = open_pool(settings, name="tepna api")
         app.state.pool = pool
         app.state.keys = KeyRing(pool)
-        app.state.pictures = Pictures(settings)
+        app.state.pictures, app.state.looks = Pictures(settings), Looks()
         app.state.overviews = Overviews(pool, app.state.definitions, clock)
         await pool.open(wait=False)  # health says so when the database is away
         reading = asyncio.create_task(feed.run(), name="live feed")
@@ -77,7 +77,7 @@ def create_api(settings: ApiSettings, *, clock: Clock = utc_now) -> FastAPI:
     app.state.clock = clock
     app.state.definitions = definitions.load()
     for part in (sites, devices, metrics, incidents, indicators, live, health):
-        app.include_router(part.router, prefix="/v1", responses=errors.RESPONSES)
+        app.include_router(part.router, responses=errors.RESPONSES)
     app.include_router(unknown.router)
     app.include_router(prometheus.router, responses=errors.RESPONSES)
     errors.install(app)

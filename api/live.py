@@ -57,9 +57,14 @@ class Watcher:
     async def next(self) -> Frame | None:
         """Next frame; None: frames were lost, start again from a snapshot."""
         if self._behind and self._queue.empty():
-            self._behind = False
             return None
         return await self._queue.get()
+
+    def restart(self) -> None:
+        """Forget what waits: what follows is told anew."""
+        self._behind = False
+        while not self._queue.empty():
+            self._queue.get_nowait()
 
 
 class Hub:
@@ -132,9 +137,11 @@ class Hub:
         frame: Frame | None = None
         while True:
             if frame is None:
+                watcher.restart()  # what waits for it is in the snapshot
+                present = list(self.snapshot(watcher.devices))
                 yield None
-                for present in self.snapshot(watcher.devices):
-                    yield present
+                for each in present:
+                    yield each
             else:
                 yield frame
             frame = await watcher.next()

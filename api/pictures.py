@@ -2,7 +2,10 @@
 
 import asyncio
 import socket
+from collections import OrderedDict
+from collections.abc import Callable
 from ipaddress import ip_address
+from time import monotonic
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -13,7 +16,28 @@ from api.settings import ApiSettings
 
 TIMEOUT: Final = httpx.Timeout(2.0, connect=1.0)
 LARGEST: Final = 2 << 20  # bytes
+LOOK_S: Final = 60.0
+LOOKS: Final = 10_000  # full: the oldest is forgotten and put down anew
 AT_A_TIME: Final = 16  # pictures under way; more wait
+
+
+class Looks:
+    """Tells a new look at a camera from one that goes on, so that the audit can be read."""
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._until: OrderedDict[tuple[str, str, str], float] = OrderedDict()
+
+    def is_new(self, actor: str, device: str, purpose: str) -> bool:
+        """Say whether this look is to be put down: the first of its minute."""
+        look, now = (actor, device, purpose), self._clock()
+        if now < self._until.get(look, 0.0):
+            return False
+        self._until[look] = now + LOOK_S
+        self._until.move_to_end(look)
+        if len(self._until) > LOOKS:
+            self._until.popitem(last=False)
+        return True
 
 
 class Pictures:

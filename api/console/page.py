@@ -15,6 +15,10 @@ from storage.overview import SiteRow, list_sites
 
 REFRESH_S: Final = 3.0
 SITES: Final = 50
+HEAD: Final = """
+<script>document.documentElement.lang = "{language}"</script>
+<link rel="stylesheet" href="/console/console.css">
+"""
 Panel = Literal["indicators", "cameras", "incidents", "devices"]
 
 _templates: Final = jinja2.Environment(
@@ -33,7 +37,7 @@ def add_page(app: FastAPI) -> None:
     async def console(site: str = "", lang: str = "") -> None:
         words = Words(choose(lang))
         ui.page_title(words("page.title"))
-        ui.add_head_html('<link rel="stylesheet" href="/console/console.css">')
+        ui.add_head_html(HEAD.format(language=words.language))
         ui.add_body_html('<script type="module" src="/console/console.js"></script>')
         async with app.state.pool.connection(timeout=5) as connection:
             sites = await list_sites(connection, limit=SITES)

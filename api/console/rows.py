@@ -57,7 +57,7 @@ def indicator_rows(overview: Overview, words: Words) -> list[Row]:
     for definition, value in overview.indicators:
         unit, scale = _display_unit(definition.unit)
         row: Row = {
-            "name": words.of(definition.name_cs, definition.name_en),
+            "name": words.of(definition.name.cs, definition.name.en),
             "unit": unit,
             "state": "never" if value is None else value.state,
             "told": value is not None and value.value is not None,
@@ -89,8 +89,10 @@ def _value(value: IndicatorValue, scale: float, words: Words) -> Row:
 
 def _display_unit(ucum: str) -> tuple[str, float]:
     """Give the unit as people write it, and what a stored value is multiplied with."""
-    if ucum in {"1", "%"}:
-        return "%", 100.0 if ucum == "1" else 1.0
+    if ucum == "1":
+        return "%", 100.0
+    if ucum.startswith("10*-"):  # per so many, as the name says
+        return "", 1.0
     return ucum.replace("{", "").replace("}", ""), 1.0
 
 
@@ -111,14 +113,27 @@ def _incident(each: Incident, overview: Overview, words: Words) -> Row:
 
 
 def _detail(each: Incident, overview: Overview, words: Words) -> str:
-    """Type and who of a conflict, approach of a red-light runner."""
+    """Say in a few words what is known: type, who, where, how near."""
     site = overview.site
     places = {part.id: words.of(part.name.cs, part.name.en) for part in site.approaches}
     places |= {line.id: words.of(line.name.cs, line.name.en) for line in site.lines}
-    told = [each.evidence.get(key) for key in ("type", "who")]
-    where = [each.evidence.get(key) for key in ("approach", "line")]
-    texts = [words.known(f"conflict.{name}", str(name)) for name in told if name]
-    return ", ".join(texts + [places.get(name, str(name)) for name in where if name])
+    evidence = each.evidence
+    kind, place = evidence.get("type"), evidence.get("approach") or evidence.get("line")
+    users = [
+        words.known(f"road_user.{track.get('class')}", "") for track in evidence.get("tracks", [])
+    ]
+    measures = [
+        words(f"incident.{name}", value=words.number(evidence[name], 1))
+        for name in ("ttc_s", "pet_s", "since_red_s")
+        if evidence.get(name) is not None
+    ]
+    texts = [
+        words.known(f"conflict.{kind}", str(kind)) if kind else "",
+        " \N{MULTIPLICATION SIGN} ".join(filter(None, users)),
+        places.get(place, str(place)) if place else "",
+        *measures[:1],
+    ]
+    return " · ".join(filter(None, texts))
 
 
 def _device(row: DeviceRow, overview: Overview, words: Words) -> Row:

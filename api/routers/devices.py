@@ -14,7 +14,7 @@ from api.paging import Cursor, Limit, Page, page, read_cursor
 from storage.keys import write_audit
 from storage.overview import DeviceRow, list_devices, read_device, read_picture_state, read_site
 
-router = APIRouter(prefix="/devices", tags=["devices"])
+router = APIRouter(prefix="/v1/devices", tags=["devices"])
 
 WINDOW: Final = timedelta(minutes=5)
 Device = Annotated[str, Path(pattern=NAME, examples=["cam-1"])]
@@ -89,16 +89,20 @@ async def get_picture(
         str, Query(min_length=3, max_length=200, description="why; it is kept with your name")
     ],
 ) -> Response:
-    """Present picture of a camera, pixelated where it was taken; every look is put down."""
+    """Present picture of a camera, pixelated where it was taken; every look is put down.
+
+    Pictures taken for one purpose within a minute are one look.
+    """
     # No connection is held while the camera is asked: slow cameras must not drain the pool.
     async with request.app.state.pool.connection(timeout=WAIT_S) as connection:
         row = await read_picture_state(connection, pilot, device)
         if row is None:
             raise UnknownDeviceError(f"{pilot}/{device}")
         subject = f"{pilot}/{device}"
-        await write_audit(
-            connection, actor=actor, action="picture", subject=subject, purpose=purpose
-        )
+        if request.app.state.looks.is_new(actor, subject, purpose):
+            await write_audit(
+                connection, actor=actor, action="picture", subject=subject, purpose=purpose
+            )
     picture = await request.app.state.pictures.fetch(subject, row.online, row.state)
     return Response(picture, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 

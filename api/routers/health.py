@@ -12,7 +12,7 @@ from contracts.version import __version__
 from storage.errors import DatabaseLostError
 from storage.overview import BacklogRow, DeliveryRow, read_backlog, read_delivery
 
-router = APIRouter(tags=["health"])
+router = APIRouter(prefix="/v1", tags=["health"])
 
 WINDOW: Final = timedelta(minutes=5)
 LATE_S: Final = 5.0

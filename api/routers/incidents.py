@@ -13,7 +13,7 @@ from api.paging import Cursor, Limit, Page, page, read_cursor
 from api.routers.metrics import From, To
 from storage.metrics import Incident, list_incidents, read_incident
 
-router = APIRouter(prefix="/incidents", tags=["incidents"])
+router = APIRouter(prefix="/v1/incidents", tags=["incidents"])
 
 SEVERITY: dict[int, Literal["notice", "serious", "severe"]] = {
     1: "notice",

@@ -19,7 +19,7 @@ from storage.indicators import (
     read_value,
 )
 
-router = APIRouter(tags=["indicators"])
+router = APIRouter(prefix="/v1", tags=["indicators"])
 
 State = Literal["final", "provisional", "insufficient", "missing"]
 
@@ -75,8 +75,8 @@ async def get_indicators(
         IndicatorModel(
             id=each.id,
             version=each.version,
-            name_cs=each.name_cs,
-            name_en=each.name_en,
+            name_cs=each.name.cs,
+            name_en=each.name.en,
             unit=each.unit,
             direction=each.direction,
             latest=latest.get(each.id),

@@ -10,7 +10,7 @@ from api.dependencies import NAME, WAIT_S
 from api.errors import UnknownSiteError
 from storage.overview import list_site_devices, read_site
 
-router = APIRouter(tags=["live"])
+router = APIRouter(prefix="/v1", tags=["live"])
 
 SITE = NAME.removesuffix("$") + "/" + NAME.removeprefix("^")
 EXAMPLE: Final = """event: tracks

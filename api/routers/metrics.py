@@ -18,7 +18,7 @@ from contracts.classes import RoadUser
 from storage.metrics import MetricCursor, MetricRow, list_metrics
 from storage.overview import list_gaps
 
-router = APIRouter(prefix="/metrics", tags=["metrics"])
+router = APIRouter(prefix="/v1/metrics", tags=["metrics"])
 
 LONGEST: Final = {"minute": timedelta(days=31), "hour": timedelta(days=366)}
 LENGTH: Final = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1)}
@@ -174,6 +174,7 @@ def bucket(row: MetricRow, level: Level, speed_limit: float) -> Bucket:
     state = state_of(row.observed, coverage, definition.minimum_coverage)
     told = state == "ok"
     values = derive(row, speed_limit=speed_limit) if told else {}
+    values.pop("coverage", None)  # it has a field of its own
     return Bucket(
         start=row.start,
         end=row.start + LENGTH[level],

@@ -11,7 +11,7 @@ from api.paging import Cursor, Limit, Page, page, read_cursor
 from contracts.site import Site as Plan
 from storage.overview import SiteRow, list_sites, read_site
 
-router = APIRouter(prefix="/sites", tags=["sites"])
+router = APIRouter(prefix="/v1/sites", tags=["sites"])
 
 
 class _Key(NamedTuple):

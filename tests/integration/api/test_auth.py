@@ -1,0 +1,89 @@
+"""Who gets in: nobody without a key, but for health."""
+
+import logging
+
+import httpx
+import psycopg
+import pytest
+
+from api.auth import REMEMBERED_S, KeyRing
+from api.settings import ApiSettings
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/sites", "/v1/openapi.json", "/metrics", "/v1/nothing", "/", "/console/plan.js"]
+)
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"X-API-Key": "x"}])
+async def test_without_a_key_everything_is_refused(api, path, headers):
+    async with httpx.AsyncClient(base_url=api.url) as client:
+        answer = await client.get(path, headers=headers)
+    assert answer.status_code == 401
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert answer.json()["type"] == "urn:tepna:problem:no-key"
+    assert answer.json()["status"] == 401
+
+
+async def test_health_needs_no_key(api):
+    async with httpx.AsyncClient(base_url=api.url) as client:
+        answer = await client.get("/v1/health")
+    assert answer.status_code == 200
+    assert answer.json()["database"]["state"] == "ok"
+    assert answer.json()["broker"]["state"] == "ok"
+
+
+@pytest.mark.parametrize("header", [("Authorization", "Bearer {}"), ("X-API-Key", "{}")])
+async def test_both_headers_open(api, header):
+    async with httpx.AsyncClient(base_url=api.url) as client:
+        answer = await client.get("/v1/sites", headers={header[0]: header[1].format(api.key)})
+    assert answer.status_code == 200
+
+
+async def test_the_link_moves_its_key_into_a_cookie_no_script_can_read(api):
+    async with httpx.AsyncClient(base_url=api.url) as client:
+        answer = await client.get("/", params={"key": api.key, "lang": "en"})
+        assert answer.status_code == 303
+        assert answer.headers["location"] == "/?lang=en"
+        assert "HttpOnly" in answer.headers["set-cookie"]
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        inside = await client.get("/v1/sites")
+    assert inside.status_code == 200
+
+
+async def test_a_link_to_the_api_itself_opens_nothing(api):
+    async with httpx.AsyncClient(base_url=api.url) as client:
+        answer = await client.get("/v1/sites", params={"key": api.key})
+    assert answer.status_code == 401
+
+
+async def test_a_link_with_a_wrong_key_sets_no_cookie(api):
+    async with httpx.AsyncClient(base_url=api.url) as client:
+        answer = await client.get("/", params={"key": "wrong"})
+    assert answer.status_code == 401
+    assert "set-cookie" not in answer.headers
+
+
+async def test_a_revoked_key_opens_nothing_after_some_seconds(api, database: psycopg.Connection):
+    moment = 0.0
+    ring = KeyRing(api.app.state.pool, clock=lambda: moment)
+    assert await ring.owner(api.key) == "tests"
+    database.execute("UPDATE api_key SET revoked_at = now()")
+    moment = REMEMBERED_S - 0.1
+    assert await ring.owner(api.key) == "tests"
+    moment = REMEMBERED_S
+    assert await ring.owner(api.key) is None
+
+
+async def test_keys_are_never_logged(api, caplog):
+    with caplog.at_level(logging.DEBUG):
+        async with httpx.AsyncClient(base_url=api.url) as client:
+            await client.get("/v1/sites", headers={"X-API-Key": api.key})
+    ours = [
+        record for record in caplog.records if not record.name.startswith(("httpx", "httpcore"))
+    ]
+    assert not any(api.key in record.getMessage() for record in ours)
+
+
+def test_settings_show_no_secrets(settings: ApiSettings):
+    assert settings.mqtt_url.get_secret_value() not in repr(settings)
+    assert "secret of the agents" not in repr(settings)
