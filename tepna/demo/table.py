@@ -47,7 +47,7 @@ def count_lines(
         for direction, arrow in ((1, "in"), (-1, "out")):
             n = counted.get((line.device, line.id, direction), 0)
             if truth is None:
-                yield Line(f"{line.name.en}, {arrow}", str(n), "", holds=True)
+                yield Line(f"{line.name.en}, {arrow}", str(n), "(no truth is known)", holds=True)
                 continue
             happened = truth.get((line.id, direction), 0)
             if n == happened == 0:
