@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from analytics.indicators.follow import Follower
 from analytics.jobs.worker import Worker
 from analytics.settings import AnalyticsSettings
 from contracts.clock import utc_now
@@ -58,7 +59,8 @@ async def _serve(settings: AnalyticsSettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     async with open_pool(settings, name="tepna-analytics") as pool:
-        await Worker(pool, settings, utc_now).run(_orphaned_too(stopping))
+        worker = Worker(pool, settings, utc_now, closed=Follower(utc_now))
+        await worker.run(_orphaned_too(stopping))
 
 
 def _orphaned_too(stopping: asyncio.Event) -> asyncio.Event:

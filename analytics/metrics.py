@@ -57,7 +57,7 @@ class Thresholds(BaseModel):
     severe_pet: float = Field(1.5, gt=0, description="below: severe conflict [s]")
     slight_pet: float = Field(5.0, gt=0, description="below: slight conflict [s]")
     conflict_speed: float = Field(2.0, ge=0, description="least relative speed [m/s]")
-    encounter_distance: float = Field(10.0, gt=0, description="of two centres at most [m]")
+    encounter_distance: float = Field(10.0, gt=0, description="nearer is an encounter [m]")
     position_sd: float = Field(2.0, gt=0, description="worse positions are left out [m]")
     halt_speed: float = Field(5 / 3.6, gt=0, description="slower is a halt [m/s]")
     halt_time: float = Field(1.0, gt=0, description="for so long [s]")

@@ -30,7 +30,7 @@ LIMIT %(limit)s
 """
 )
 LATEST: Final[LiteralString] = (
-    "SELECT DISTINCT ON (definition)"
+    "SELECT DISTINCT ON (definition)"  # noqa: S608  # constants only
     + COLUMNS
     + """
 FROM indicator_value v WHERE site = %s AND simulated = %s

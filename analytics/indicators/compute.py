@@ -1,6 +1,7 @@
 """Evaluate the definitions over a period and write the values down."""
 
 import hashlib
+from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
@@ -40,8 +41,9 @@ async def compute(
     start: datetime,
     end: datetime,
     clock: Clock,
+    definitions: Iterable[Definition] | None = None,
 ) -> list[IndicatorValue]:
-    """Value of every definition for [start, end), written unless nothing changed since the last.
+    """Value of each definition for [start, end), written unless nothing changed since the last.
 
     Start and end need not be whole minutes: the windows are those that the period touches, and
     what is wanted is the time from start to end.
@@ -56,7 +58,7 @@ async def compute(
     plan = Site.model_validate(await read_plan(connection, site))
     period = Period(start, end)
     values = []
-    for definition in load().values():
+    for definition in load().values() if definitions is None else definitions:
         async with connection.transaction():
             values.append(
                 await _value(connection, definition, site, plan, simulated, period, clock)

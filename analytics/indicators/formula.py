@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import numpy as np
-from simpleeval import InvalidExpression, SimpleEval  # type: ignore[import-untyped]
+from simpleeval import InvalidExpression, SimpleEval, safe_add, safe_mult  # type: ignore[import-untyped]
 
 from analytics.kernels.arrays import Floats
 from analytics.kernels.traffic import share_below
 
 OPERATORS: Final = {
-    ast.Add: operator.add,
+    ast.Add: safe_add,
     ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
+    ast.Mult: safe_mult,
     ast.Div: operator.truediv,
 }
 NODES: Final = (ast.Expr, ast.Constant, ast.Name, ast.Call, ast.BinOp)
@@ -74,6 +74,15 @@ def evaluate(formula: str, inputs: Mapping[str, Merged], names: Mapping[str, flo
     evaluator.nodes = {k: v for k, v in evaluator.nodes.items() if k in NODES}
     try:
         return float(evaluator.eval(formula))
-    except (InvalidExpression, SyntaxError, KeyError, TypeError, ZeroDivisionError) as fault:
+    except FormulaError:
+        raise
+    except (
+        InvalidExpression,
+        SyntaxError,
+        LookupError,
+        TypeError,
+        ValueError,
+        ArithmeticError,
+    ) as fault:
         msg = f"{formula!r}: {fault}"
         raise FormulaError(msg) from fault

@@ -67,7 +67,7 @@ class Conflicts(NamedTuple):
 
 
 class Meetings(NamedTuple):
-    """What one minute holds."""
+    """What one minute holds; an encounter is a pair that came near in space or in time."""
 
     conflicts: Conflicts
     encounters_vru: int
@@ -91,13 +91,18 @@ def meetings(inputs: Inputs, tracks: Tracks) -> Meetings:
     near = _near(tracks, FAR)
     limits = inputs.thresholds
     distance = np.hypot(*(tracks.xy[near.i] - tracks.xy[near.j]).T)
-    met = _episodes(tracks, near, distance, distance <= limits.encounter_distance)
+    close = distance <= limits.encounter_distance
+    met = _episodes(tracks, near, distance, close)
     ttc = time_to_collision(boxes.take(near.i), boxes.take(near.j))
     fast = _relative_speed(tracks, near.i, near.j) >= limits.conflict_speed
     approached = _episodes(tracks, near, ttc, (ttc < limits.slight_ttc) & fast)
     crossed = _crossed(tracks, boxes, limits.slight_pet, limits.conflict_speed)
     found = _join(inputs, tracks, near, ttc, approached, crossed)
     begun = met.pair[(met.begin >= inputs.begin) & (met.begin < inputs.end)]
+    # Who came near in time only, faster than they came near in space, met as well.
+    pair = found.a * len(tracks.device) + found.b
+    apart = pair[~_were_close(tracks, near, close, pair, found.begin)]
+    begun = np.concatenate((begun, apart))
     vru = _vulnerable(tracks, begun // len(tracks.device), begun % len(tracks.device))
     return Meetings(found, int(np.count_nonzero(vru)), int(np.count_nonzero(~vru)))
 
@@ -159,6 +164,20 @@ def _episodes(tracks: Tracks, near: _Near, value: Floats, holds: Bools) -> Episo
     time = tracks.step[near.i[rows]] * PERIOD
     found = episodes(near.pair[rows], time, value[rows], gap=GAP, span=SPAN)
     return found._replace(row=rows[found.row])
+
+
+def _were_close(tracks: Tracks, near: _Near, close: Bools, pair: Indices, time: Times) -> Bools:
+    """Which pairs were near in space around a moment."""
+    if len(pair) == 0:
+        return np.zeros(0, np.bool_)
+    # Moments of one pair are further from those of the next than is looked for.
+    first = int(tracks.step.min())
+    width = int(tracks.step.max()) - first + 1 + 2 * SPAN // PERIOD
+    keys = np.sort(near.pair[close] * width + tracks.step[near.i[close]] - first)
+    at = pair * width + time // PERIOD - first
+    after = np.searchsorted(keys, at - SPAN // PERIOD)
+    before = np.searchsorted(keys, at + SPAN // PERIOD, side="right")
+    return np.asarray(before > after)
 
 
 def _crossed(tracks: Tracks, boxes: Boxes, slowest_pet: float, speed: float) -> Encroachments:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -29,16 +30,23 @@ LONGEST_BACKOFF: Final = timedelta(minutes=10)
 LONGEST_ERROR: Final = 2000
 """Characters of a window's error that are kept."""
 
+Closed = Callable[[AsyncConnection, list[Window]], Awaitable[None]]
+"""Is told which windows have got a new closed revision, after they are committed."""
+
 logger = logging.getLogger(__name__)
 
 
 class Worker:
     """Computes windows on connections of one pool."""
 
-    def __init__(self, pool: Pool, settings: AnalyticsSettings, clock: Clock) -> None:
+    def __init__(
+        self, pool: Pool, settings: AnalyticsSettings, clock: Clock, closed: Closed | None = None
+    ) -> None:
         self._pool = pool
         self._settings = settings
         self._clock = clock
+        self._closed = closed
+        self._news: list[Window] = []  # of the sweep at hand: at most as many as its candidates
         self._reachable = True
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -75,7 +83,20 @@ class Worker:
             done += await self._attempt(candidate)
             if candidate.window.minute < live_since and self._now() - now > timedelta(seconds=1):
                 break
+        await self._tell()
         return done
+
+    async def _tell(self) -> None:
+        news, self._news = self._news, []
+        if self._closed is None or not news:
+            return
+        async with self._pool.connection() as connection:
+            try:
+                await self._closed(connection, news)
+            except Exception:
+                if connection.broken:
+                    raise
+                logger.exception("nothing was made of the closed windows")
 
     async def _attempt(self, candidate: Candidate) -> bool:
         """Compute one window; one that cannot be computed is put aside and hinders no other."""
@@ -121,6 +142,8 @@ class Worker:
             computed_at=now,
         )
         await self._mark_neighbours(connection, window, old, edges)
+        if revision > 0:
+            self._news.append(window)
         return True
 
     async def _mark_neighbours(
