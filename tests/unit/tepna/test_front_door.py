@@ -32,11 +32,11 @@ def test_version() -> None:
     assert RUNNER.invoke(app, ["--version"]).stdout == f"tepna {__version__}\n"
 
 
-def test_help_of_a_room_is_the_rooms_own() -> None:
-    result = RUNNER.invoke(app, ["status", "--help"])
-    assert result.exit_code == 0
-    assert "Usage: tepna status" in result.stdout
-    assert "--env" in result.stdout
+@pytest.mark.parametrize("name", ROOMS)
+def test_help_of_a_room_is_the_rooms_own(name: str) -> None:
+    result = RUNNER.invoke(app, [name, "--help"])
+    assert result.exit_code == 0, result.output
+    assert f"Usage: tepna {name}" in result.stdout
 
 
 def test_a_room_that_is_not_installed_is_said_with_the_extra_that_brings_it() -> None:
