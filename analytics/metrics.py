@@ -62,7 +62,7 @@ class Thresholds(BaseModel):
     halt_speed: float = Field(5 / 3.6, gt=0, description="slower is a halt [m/s]")
     halt_time: float = Field(1.0, gt=0, description="for so long [s]")
     jam_gap: float = Field(10.0, gt=0, description="largest gap within a queue [m]")
-    red_tolerance: float = Field(0.5, ge=0, description="after the begin of red [s]")
+    red_tolerance: float = Field(1.0, ge=0, description="after the begin of red [s]")
     longest_cycle: float = Field(300.0, gt=0, description="of a signal [s]")
     delivery_deadline: float = Field(1.0, gt=0, description="from capture to commit [s]")
 

@@ -1,9 +1,10 @@
 """Tracks of a window on a common clock, and the queues that they show."""
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analytics.jobs.inputs import Inputs
 from analytics.jobs.parts import part
@@ -12,7 +13,7 @@ from analytics.kernels.arrays import Bools, Floats, Indices, Times, counts, sums
 from analytics.kernels.paths import inside, resample
 from analytics.kernels.queue import halted, queues
 from analytics.metrics import MOTOR
-from contracts.classes import RoadUser
+from contracts.classes import SIZE, RoadUser
 from contracts.clock import MICROSECONDS
 from contracts.site import Approach
 from storage.windows import Part
@@ -25,6 +26,11 @@ LONGEST_GAP: Final = MICROSECONDS
 
 QUEUE_STEPS: Final = 60
 """A queue is looked at once a second."""
+
+
+LENGTHS: Final = np.array([SIZE[user][0] for user in RoadUser])
+WIDTHS: Final = np.array([SIZE[user][1] for user in RoadUser])
+"""Taken where no size was measured. [m]"""
 
 
 class Tracks(NamedTuple):
@@ -56,7 +62,7 @@ def read_tracks(inputs: Inputs) -> Tracks:
     tracks, users = len(first), max(RoadUser) + 1
     user = np.clip(p["class"], 0, users - 1).astype(np.int64)
     votes = counts(track * users + user, tracks * users).reshape(tracks, users)
-    number = counts(track, tracks)
+    road_user = votes.argmax(axis=1)
     heading = p["heading"].astype(float)
     values = np.column_stack(
         [p[n].astype(float) for n in ("x", "y", "vx", "vy")] + [np.cos(heading), np.sin(heading)]
@@ -66,15 +72,23 @@ def read_tracks(inputs: Inputs) -> Tracks:
         device=p["device"][first].astype(np.int64),
         boot=[value.tobytes().hex() for value in p["boot"][first]],
         number=p["track"][first],
-        road_user=votes.argmax(axis=1),
-        length=sums(track, p["length"].astype(float), tracks) / number,
-        width=sums(track, p["width"].astype(float), tracks) / number,
+        road_user=road_user,
+        length=_mean_size(track, p["length"], LENGTHS[road_user]),
+        width=_mean_size(track, p["width"], WIDTHS[road_user]),
         track=samples.track,
         step=samples.step,
         xy=samples.values[:, :2],
         velocity=samples.values[:, 2:4],
         heading=np.arctan2(samples.values[:, 5], samples.values[:, 4]),
     )
+
+
+def _mean_size(track: Indices, size: NDArray[Any], usual: Floats) -> Floats:
+    """Mean of the sizes measured of each track, the class's usual one where none was."""
+    known = np.isfinite(size) & (size > 0)
+    number = counts(track[known], len(usual))
+    total = sums(track[known], size[known].astype(float), len(usual))
+    return np.where(number > 0, total / np.maximum(number, 1), usual)
 
 
 def queue_parts(inputs: Inputs, tracks: Tracks) -> Iterator[Part]:

@@ -91,7 +91,7 @@ async def test_red_light_running(street: Any, worker: Worker) -> None:
     street.camera_works(0, 120)
     street.signal(0)
     street.signal(70)
-    for second, track in ((10, 1), (22, 2), (23.2, 3), (24.5, 4), (60, 5)):
+    for second, track in ((10, 1), (22, 2), (23.9, 3), (24.5, 4), (60, 5)):
         street.passes(second, line="stop", track=track)
     street.passes(50, line="stop", track=6, cls=1)  # a pedestrian is not bound by it
     street.passes(51, line="stop", track=7, direction=-1)

@@ -100,6 +100,18 @@ def test_conflict_of_a_car_and_a_cyclist(recorder: Any) -> None:
     assert incident.evidence["delta_v_m_s"] == pytest.approx(125**0.5 * 1500 / 1590, rel=1e-6)
 
 
+def test_a_size_that_was_not_measured_is_the_usual_one(recorder: Any) -> None:
+    nan = float("nan")
+    recorder.works()
+    recorder.drives(1, (20, 22), (-40, 0), (10, 0), size=(nan, nan))
+    recorder.drives(2, (20, 22), (-5, 0), (0, 0), heading=0.0, size=(nan, 0.0))
+    recorder.drives(3, (20, 30), (-30, 0), (0, 0), heading=nan)
+    recorder.drives(4, (20, 30), (-24, 0), (0, 0), heading=nan, size=(nan, nan))
+    [incident] = compute(recorder.inputs()).incidents
+    assert incident.evidence["ttc_s"] == pytest.approx((35 - 19 - 4.5) / 10, abs=0.001)
+    assert part(recorder.inputs(), "queue_length", "west").peak == pytest.approx(10.5)
+
+
 def test_two_cameras_are_never_paired(recorder: Any) -> None:
     recorder.works()
     recorder.drives(1, (20, 30), (-40, 0), (10, 0))
