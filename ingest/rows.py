@@ -55,15 +55,15 @@ def blocks(samples: Sequence[Sample], metrics: dict[str, int]) -> list[Block]:
     return [_MAKERS[schema](group, metrics) for schema, group in sorted(streams.items())]
 
 
-def marks(samples: Sequence[Sample]) -> list[Mark]:
-    """Find the windows that these batches touch, each once."""
-    found = set()
+def marks(samples: Sequence[Sample]) -> set[Mark]:
+    """Find the windows that these batches touch."""
+    found: set[Mark] = set()
     for device, batch in samples:
         minutes = batch.columns["t"] // MINUTE
         if len(minutes) and minutes.min() == minutes.max():  # as nearly always
             minutes = minutes[:1]
         found |= {Mark(device.site, int(m) * MINUTE, batch.simulated) for m in np.unique(minutes)}
-    return sorted(found)
+    return found
 
 
 def _observations(samples: Sequence[Sample], metrics: dict[str, int]) -> Block:

@@ -9,13 +9,13 @@ import msgspec
 import numpy as np
 
 from contracts.batch import Gone
-from contracts.clock import Clock, from_micros
+from contracts.clock import MINUTE, Clock, from_micros
 from contracts.messages import Ranges
 from ingest import dead_letters, ledger
 from ingest.judge import Judged, Letter, refuse, split_off, unnamed
 from ingest.ledger import Loss, Name
 from ingest.registry import Registry
-from ingest.rows import Sample, blocks, marks
+from ingest.rows import Mark, Sample, blocks, marks
 from ingest.settings import DeadLetterQuota
 from ingest.states import Change, write_state
 from storage.copy import write_rows
@@ -148,12 +148,13 @@ def _write(
     lost = _keep_letters(connection, split, context, tally)
     committed = [(device, m) for device, m in split.fresh if m not in lost]
     losses = _losses(split.fresh, lost)
+    now = context.clock()
     with connection.pipeline():
-        _write_batches(connection, committed, context.clock())
+        _write_batches(connection, committed, now)
         if committed or losses:
             fresh = [_name(device, m) for device, m in committed]
-            ledger.widen(connection, fresh, losses, context.clock())
-        _mark(connection, samples)
+            ledger.widen(connection, fresh, losses, now)
+        _mark(connection, marks(samples) | _loss_marks(split.fresh, lost, now))
     tally.batches, tally.duplicates = len(committed), len(split.repeated)
     tally.rows = sum(sample.batch.rows for sample in samples)
 
@@ -307,10 +308,21 @@ def _offset(seconds: float | None) -> float | None:
     return float(np.float32(seconds))
 
 
-def _mark(connection: Connection, samples: Sequence[Sample]) -> None:
-    found = marks(samples)
+def _loss_marks(
+    fresh: Sequence[tuple[Device, Judged]], lost: Sequence[Judged], now: int
+) -> set[Mark]:
+    """Find the windows that losses are counted in: those in which they were reported."""
+    minute = now // MINUTE * MINUTE
+    return {
+        Mark(device.site, minute, message.batch is not None and message.batch.simulated)
+        for device, message in fresh
+        if message in lost or (message.batch is not None and message.batch.gone)
+    }
+
+
+def _mark(connection: Connection, found: set[Mark]) -> None:
     if found:
-        columns = [list(column) for column in zip(*found, strict=True)]
+        columns = [list(column) for column in zip(*sorted(found), strict=True)]
         connection.execute(MARK_DIRTY, columns)
 
 

@@ -129,6 +129,10 @@ def test_what_is_gone_is_a_number(street: Any, eventually: Any) -> None:
     assert device.is_durable(2)
     assert not device.is_durable(4)
     assert street.rows(LEDGER, device.number) == [("{[0,1),[6,7)}", "{[1,4),[5,6)}")]
+    # The loss is counted in the minute of its report, which is a window like any other.
+    assert street.rows(
+        "SELECT DISTINCT date_trunc('minute', reported_at) IN (SELECT minute FROM dirty) FROM loss"
+    ) == [(True,)]
     # One that was thought lost is welcome, and is lost no more.
     device.send(late)
     eventually("its rows", lambda: street.rows("SELECT FROM observation WHERE value = 5"))
