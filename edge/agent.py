@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from contracts import metrics
 from contracts.batch import Batch
 from contracts.clock import MICROSECONDS, Clock
-from contracts.events import CAMERA_BACK, CAMERA_LOST, CROSSING
+from contracts.events import CAMERA_BACK, CAMERA_FROZEN, CAMERA_LOST, CROSSING
 from edge.batches import Batcher, Event, Scalar
 from edge.camera import CameraWatch
 from edge.chrony import clock_quality
@@ -220,14 +220,22 @@ class Agent:
                 self._batcher.add(self._observed.finish())
                 self._observed = Observed()
             case Seen():
-                self._batcher.add(
-                    self._observed.add(message.captured, message.processing, message.dropped)
-                )
+                self._account(message)
                 self._batcher.add(Event(CROSSING, *crossed) for crossed in message.crossings)
                 if message.tracks:
                     self._batcher.add_tracks(columns(message.tracks))
             case Picture():
                 self._shelf.put(message)
+
+    def _account(self, seen: Seen) -> None:
+        alive = self._observed.frozen() is None
+        self._batcher.add(
+            self._observed.add(seen.captured, seen.processing, seen.dropped, same=seen.same)
+        )
+        frozen = self._observed.frozen()
+        if alive and frozen is not None:
+            log.warning("camera frozen: its picture has not changed for %.0f s", frozen)
+            self._batcher.add([Event(CAMERA_FROZEN, seen.captured, "camera", value=frozen)])
 
     def _camera_changed(self, seeing: bool) -> None:
         now = self._clock()

@@ -94,6 +94,7 @@ def main() -> None:
 def _watch(camera: Camera, parent: Parent) -> None:
     pipeline = Pipeline(camera.vision)
     veil = Veil()
+    last = None
     with open_video(camera, utc_now) as video:
         parent.send(Opened(video.width, video.height, video.rate))
         for frame in video.frames:
@@ -103,7 +104,9 @@ def _watch(camera: Camera, parent: Parent) -> None:
             picture = None
             if parent.wants_picture():
                 picture = _picture(frame, pixelate(frame.image, hide, pipeline.masks))
-            parent.send(_message(seen, video, time.perf_counter() - began))
+            same = last is not None and np.array_equal(frame.image, last)
+            last = frame.image
+            parent.send(_message(seen, video, time.perf_counter() - began, same=same))
             if picture is not None:
                 parent.send(picture)
             if parent.gone.is_set():
@@ -116,11 +119,12 @@ def _picture(frame: Frame, hidden: np.ndarray) -> Picture:
     return Picture(frame.captured, jpeg.tobytes())
 
 
-def _message(seen: Observation, video: Video, processing: float) -> Seen:
+def _message(seen: Observation, video: Video, processing: float, *, same: bool) -> Seen:
     return Seen(
         captured=seen.captured,
         processing=processing,
         dropped=video.dropped,
+        same=same,
         tracks=_rows(seen),
         crossings=[
             Crossed(

@@ -12,6 +12,9 @@ from edge.batches import Scalar
 GAP: Final = 1_500_000
 """Between two frames that are further apart nothing was observed. [us]"""
 
+FROZEN: Final = 30_000_000
+"""A picture that does not change at all for so long shows nothing any more. [us]"""
+
 
 class _Second(NamedTuple):
     observed: int = 0  # [us]
@@ -27,8 +30,17 @@ class Observed:
         self._seconds: dict[int, _Second] = {}  # those that are not over: two or three
         self._last: int | None = None
         self._dropped = 0
+        self._changed: int | None = None  # when the picture last did [us]
 
-    def add(self, captured: int, processing: float, dropped: int) -> list[Scalar]:
+    def frozen(self) -> float | None:
+        """For how long the picture has not changed [s]; None while it is alive."""
+        if self._last is None or self._changed is None or self._last - self._changed < FROZEN:
+            return None
+        return (self._last - self._changed) / MICROSECONDS
+
+    def add(
+        self, captured: int, processing: float, dropped: int, *, same: bool = False
+    ) -> list[Scalar]:
         """Take in a frame; give the metrics of the seconds that it closes.
 
         Parameters
@@ -39,12 +51,16 @@ class Observed:
             Time that the frame took. [s]
         dropped
             Frames that were left out so far.
+        same
+            Whether it equals the frame before in every bit.
         """
+        if self._changed is None or not same:
+            self._changed = captured
         last = captured if self._last is None or captured - self._last > GAP else self._last
         while last < captured:  # the time since the last frame, second by second
             second = last // MICROSECONDS
             end = min(captured, (second + 1) * MICROSECONDS)
-            self._put(second, observed=end - last)
+            self._put(second, observed=0 if captured - self._changed >= FROZEN else end - last)
             last = end
         now = captured // MICROSECONDS
         self._put(now, frames=1, dropped=dropped - self._dropped, processing=processing)

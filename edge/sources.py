@@ -134,6 +134,9 @@ def _decoded(container: Any, stream: Any, video: Video, source: str) -> Iterator
                 video.dropped += 1
                 continue
             for frame in decoded:
+                if frame.is_corrupt:  # patched up by the decoder: what moves there is no road user
+                    video.dropped += 1
+                    continue
                 stated = frame.dts if decoding_time else frame.pts
                 if stated is None:  # the decoder's last ones come without: they follow on
                     stamp += int(MICROSECONDS / video.rate) if video.rate else 0

@@ -43,6 +43,7 @@ class Seen(msgspec.Struct, tag=True, frozen=True):
     captured: int  # [us]
     processing: float  # [s]
     dropped: int  # frames left out since the source was opened
+    same: bool = False  # it equals the frame before in every bit
     tracks: bytes = b""  # rows of `TRACKS`
     crossings: list[Crossed] = []
 

@@ -137,7 +137,7 @@ class AgentProcess:
         }
         tepna = Path(sys.executable).with_name("tepna")
         with log.open("ab") as file:
-            self.process = subprocess.Popen(
+            self.process = subprocess.Popen(  # noqa: S603  # our own command
                 [str(tepna), "edge", "run", str(config), *arguments], env=environment, stderr=file
             )
 

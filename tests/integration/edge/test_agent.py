@@ -87,7 +87,7 @@ def test_a_killed_agent_loses_nothing(
 
 
 def test_what_is_not_durable_is_sent_again(
-    platform: Any, run_agent: Any, tmp_path: Path, eventually: Eventually
+    platform: Any, run_agent: Any, eventually: Eventually
 ) -> None:
     platform.says_durable = False
     agent = run_agent(uplink__resend_after_s="0.5")

@@ -1,0 +1,127 @@
+from pathlib import Path
+
+import pytest
+
+from contracts.settings import SettingsError
+from edge.config import AgentConfig, read_config
+
+LEAST = 'device = "usti-belehradska/cam-1"\n[uplink]\nurl = "mqtt://broker:1884"\n'
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "cam-1.toml"
+
+
+def read(path: Path, text: str, *flags: str, **environment: str) -> AgentConfig:
+    path.write_text(text)
+    return read_config(path, flags, environment)
+
+
+def test_the_least_that_works(path: Path) -> None:
+    config = read(path, LEAST)
+    assert config.outbox.path == path.with_name("outbox.sqlite")
+    assert config.uplink.broker(config.device) == (
+        "broker", 1884, False, "usti-belehradska/cam-1", "",
+    )  # fmt: skip
+    assert not config.simulated
+    assert config.camera is None
+
+
+def test_flags_win_over_the_environment_and_that_over_the_file(path: Path) -> None:
+    assert read(path, LEAST, TEPNA_MQTT_URL="mqtts://x").uplink.broker("d")[:3] == ("x", 8883, True)
+    config = read(path, LEAST, "uplink.url=mqtt://flag", TEPNA_MQTT_URL="mqtts://x")
+    assert config.uplink.broker("d").host == "flag"
+
+
+def test_who_connects(path: Path) -> None:
+    url = "mqtt://usti%2Fcam-9:pass%3Aword@broker"
+    assert read(path, LEAST, f"uplink.url={url}").uplink.broker("d")[3:] == (
+        "usti/cam-9", "pass:word",
+    )  # fmt: skip
+    config = read(path, LEAST, f"uplink.url={url}", TEPNA_MQTT_PASSWORD="100% x")  # noqa: S106
+    assert config.uplink.broker("d")[4] == "100% x"
+
+
+def test_paths_of_the_file_start_at_its_folder_those_of_flags_here(
+    path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    text = LEAST + '[camera]\nsource = "a.avi"\n[[sensors]]\nsource = "lines.jsonl"\n'
+    config = read(path, text)
+    assert config.camera is not None
+    assert config.camera.source == str(path.with_name("a.avi"))
+    assert config.sensors[0].source == str(path.with_name("lines.jsonl"))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    config = read(path, text, "camera.source=b.avi")
+    assert config.camera is not None
+    assert config.camera.source == str(tmp_path / "elsewhere" / "b.avi")
+    for url in ("rtsp://h/1", "tcp://h:1", "usb:0"):
+        config = read(path, text, f"camera.source={url}")
+        assert config.camera is not None
+        assert config.camera.source == url
+        assert not config.camera.is_file
+
+
+def test_a_secret_may_stand_in_a_file_of_its_own(path: Path) -> None:
+    path.with_name("pw").write_text("s3cret\n")
+    config = read(path, LEAST + 'password = "file:pw"\n')
+    assert config.uplink.broker("d")[4] == "s3cret"
+    assert "s3cret" not in repr(config)
+    with pytest.raises(SettingsError, match=r"uplink.password is 'file:.*none'.*readable file"):
+        read(path, LEAST + 'password = "file:none"\n')
+
+
+def test_the_token_comes_from_the_environment_where_pictures_are_wanted(path: Path) -> None:
+    assert read(path, LEAST, TEPNA_PICTURE_TOKEN="x" * 16).pictures is None
+    text = LEAST + '[pictures]\nlisten = "127.0.0.1:8080"\n'
+    pictures = read(path, text, TEPNA_PICTURE_TOKEN="x" * 16).pictures
+    assert pictures is not None
+    assert pictures.address == ("127.0.0.1", 8080)
+    with pytest.raises(SettingsError, match=r"pictures\.token is not set: set TEPNA_PICTURE_TOKEN"):
+        read(path, text)
+
+
+CAMERA = LEAST + '[camera]\nsource = "a.avi"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "flag", "said"),
+    [
+        (LEAST, "device=cam-1", r"device is 'cam-1': .*--set device="),
+        ('device = "a/b"\n', "simulated=true", "uplink.url is not set: set TEPNA_MQTT_URL"),
+        (LEAST, "uplink.url=http://x", "uplink.url is .*: not mqtt://host:port"),
+        (LEAST, "uplink.url=mqtt://x:port", "uplink.url is .*: "),
+        (LEAST, "outbox.max_bytes=12", "outbox.max_bytes is 12: "),
+        (LEAST, "camara.source=x", "camara is .*no such key"),
+        (CAMERA, "camera.clock=sundial", "camera.clock is 'sundial': "),
+        (CAMERA, "camera.calibration=[[1, 2, 3, 4]]", "ground has 1 pairs; give at least four"),
+        (
+            CAMERA,
+            'camera.lines=[{id="a", a=[0, 0], b=[1, 1]}, {id="a", a=[0, 0], b=[2, 2]}]',
+            "used twice",
+        ),
+        (CAMERA, 'camera.lines=[{id="a", a=[0, 0], b=[0, 0]}]', "two different points"),
+        (LEAST, "nonsense", "not key.path=value"),
+        (LEAST, "device.pilot=x", "device is no table"),
+    ],
+)
+def test_what_is_wrong_is_said_with_key_value_and_fix(
+    path: Path, text: str, flag: str, said: str
+) -> None:
+    with pytest.raises(SettingsError, match=said):
+        read(path, text, flag)
+
+
+def test_a_secret_that_is_wrong_is_not_shown(path: Path) -> None:
+    with pytest.raises(SettingsError) as refused:
+        read(path, LEAST, "uplink.url=http://user:s3cret@x")
+    assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("content", [b"device = ", b"\xff\xfe", None])
+def test_a_file_that_is_no_configuration(path: Path, content: bytes | None) -> None:
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SettingsError, match=r"cam-1\.toml"):
+        read_config(path, (), {})
