@@ -28,9 +28,9 @@ TEXT: Final = {"color": SOFT, "fontSize": 11, "fontFamily": "inherit"}
 LEGEND: Final = {
     "top": 0,
     "left": 0,
-    "itemWidth": 10,
-    "itemHeight": 10,
-    "itemGap": 12,
+    "itemWidth": 9,
+    "itemHeight": 9,
+    "itemGap": 7,
     "textStyle": TEXT,
 }
 TOOLTIP: Final = {
@@ -45,12 +45,10 @@ def flow_chart(overview: Overview, words: Words) -> Options:
     bars = minutes(overview)
     series = [_group_series(group, bars, words) for group in GROUPS]
     top = max((sum(bar.counts.values()) for bar in bars), default=0) or 1
-    series += [
-        _mark_series("flow.no_data", [top if b.state == "missing" else None for b in bars], words),
-        _mark_series(
-            "flow.insufficient", [top if b.state == "insufficient" else None for b in bars], words
-        ),
-    ]
+    for state in ("missing", "insufficient"):
+        marks = [top if bar.state == state else None for bar in bars]
+        if any(marks):
+            series.append(_mark_series(state, marks, words))
     return {
         "animation": False,
         "grid": {"left": 34, "right": 8, "top": 30, "bottom": 22},
@@ -80,12 +78,12 @@ def line_chart(overview: Overview, words: Words) -> Options:
     return {
         "animation": False,
         "grid": {"left": 2, "right": 38, "top": 30, "bottom": 2, "containLabel": True},
-        "legend": LEGEND,
+        "legend": LEGEND | {"data": [words("flow.in"), words("flow.out")]},
         "xAxis": {"type": "value", "show": False, "min": 0},
         "yAxis": {
             "type": "category",
             "data": [words.of(line.name.cs, line.name.en) for line in lines],
-            "axisLabel": TEXT | {"width": 118, "overflow": "truncate", "interval": 0},
+            "axisLabel": TEXT | {"width": 104, "overflow": "truncate", "interval": 0},
             "axisLine": {"show": False},
             "axisTick": {"show": False},
         },
@@ -183,19 +181,19 @@ def _group_series(group: str, bars: list[Minute], words: Words) -> Options:
         "name": words(f"flow.{group}"),
         "type": "bar",
         "stack": "count",
-        "barCategoryGap": "25%",
+        "barCategoryGap": "12%",
         "color": COLOURS[group],
         "data": [item(bar) for bar in bars],
     }
 
 
-def _mark_series(key: str, data: list[int | None], words: Words) -> Options:
-    missing = key == "flow.no_data"
+def _mark_series(state: str, data: list[int | None], words: Words) -> Options:
+    missing = state == "missing"
     return {
-        "name": words(key),
+        "name": words(f"flow.{state}"),
         "type": "bar",
         "barGap": "-100%",
-        "barCategoryGap": "0%",
+        "barCategoryGap": "12%",
         "z": 1,
         "color": "rgba(154,167,180,.10)" if missing else "rgba(240,180,76,.12)",
         "itemStyle": {"decal": HATCH} if missing else {},
