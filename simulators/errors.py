@@ -9,6 +9,10 @@ class NetworkError(SimulatorError):
     """The street network could not be built from its sources."""
 
 
+class StreetError(SimulatorError):
+    """SUMO refuses the street; the text is SUMO's."""
+
+
 class SignalPlanError(SimulatorError):
     """The signal plan cannot be used; the text names file and fault."""
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.classes import RoadUser
-from simulators.errors import WorldBusyError
+from simulators.errors import StreetError, WorldBusyError
 from simulators.network import build_network
 from simulators.signals import Code, SignalEvent, SignalPlan, read_plan
 
@@ -26,7 +26,7 @@ STEP: Final = 0.1
 """Duration of a step. [s]"""
 
 WARM_UP: Final = 165.0
-"""Time that the street fills before the run starts: two signal cycles, and the queues of red. [s]"""
+"""Time that the street fills before the run starts: two cycles, and the queues of a red. [s]"""
 
 
 class Scene(NamedTuple):
@@ -87,6 +87,21 @@ class World:
         self._on_loop: dict[int, set[str]] = {p.number: set() for p in self.plan.phase}
         self._log = self.plan.log()
         self._next = next(self._log)
+        self._running = World._open = True
+        try:
+            self._start(site_dir, seed, additional)
+            for _ in range(round(warm_up / STEP)):
+                libsumo.simulationStep()
+        except (libsumo.TraCIException, libsumo.FatalTraCIError) as fault:
+            self.close()
+            raise StreetError(str(fault)) from fault
+        except BaseException:
+            self.close()
+            raise
+        self._scene = self._look()
+        self.signal_events()  # of the time before the run
+
+    def _start(self, site_dir: Path, seed: int, additional: Sequence[Path]) -> None:
         with tempfile.TemporaryDirectory(prefix="tepna-sumo-") as folder:
             network = build_network(site_dir, self.plan, Path(folder))
             files = ",".join(map(str, [network.program, *additional]))
@@ -98,11 +113,6 @@ class World:
                     *("--no-step-log", "--no-warnings", "--duration-log.disable"),
                 ]
             )
-        World._open = True
-        for _ in range(round(warm_up / STEP)):
-            libsumo.simulationStep()
-        self._scene = self._look()
-        self.signal_events()  # of the time before the run
 
     def __enter__(self) -> Self:
         return self
@@ -117,9 +127,9 @@ class World:
 
     def close(self) -> None:
         """End the simulation; a further call does nothing."""
-        if World._open:
+        if self._running:
             libsumo.close()
-            World._open = False
+            self._running = World._open = False
 
     @property
     def scene(self) -> Scene:

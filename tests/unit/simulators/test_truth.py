@@ -1,8 +1,11 @@
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from contracts.classes import RoadUser
 from contracts.site import CountLine, LineRole, Name
@@ -56,6 +59,14 @@ def test_who_appears_or_vanishes_passes_nothing() -> None:
     before = scene(0, (1, 9, 0, 5), (2, 9, 1, 5))
     after = scene(0.1, (2, 9.5, 1, 5), (3, 11, 0, 5))
     assert passages(before, after, [LINE]) == []
+
+
+@given(st.lists(st.floats(0, 20), min_size=2, max_size=30))
+def test_ins_less_outs_is_where_one_ended(xs: list[float]) -> None:
+    steps = [scene(0.1 * k, (1, x, 0, 5)) for k, x in enumerate(xs)]
+    found = [p for a, b in pairwise(steps) for p in passages(a, b, [LINE])]
+    assert sum(p.direction for p in found) == (xs[-1] >= 10) - (xs[0] >= 10)
+    assert all(p.direction != q.direction for p, q in pairwise(found)), "in and out take turns"
 
 
 def test_an_empty_street_has_no_passages() -> None:
