@@ -96,7 +96,7 @@ def delivery(connection: Connection, *, pilot: str, start: datetime, end: dateti
     ledger = _one(connection, _LEDGER, scope)
     letters = _one(connection, _DEAD_LETTERS, scope)
     delays = batches[2] or [None, None, None]
-    return Delivery(batches[0], batches[1], *ledger, letters[0], *delays)
+    return Delivery._make((*batches[:2], *ledger, *letters, *delays))
 
 
 def open_windows(connection: Connection, windows: Windows) -> int:
