@@ -12,6 +12,7 @@ from contracts.clock import utc_now
 from contracts.settings import SettingsError
 from ingest.run import Ingest
 from ingest.settings import IngestSettings
+from storage.errors import DatabaseError
 
 app = typer.Typer(no_args_is_help=True, help="From the broker to the database.")
 
@@ -47,4 +48,8 @@ def run(
     signal.signal(signal.SIGINT, stop)
     if metrics_port is not None:
         start_http_server(metrics_port, metrics_host, registry=ingest.meters.registry)
-    ingest.run()
+    try:
+        ingest.run()
+    except DatabaseError as fault:
+        typer.echo(f"{fault}\nIs the schema up to date? Run: tepna db migrate", err=True)
+        raise typer.Exit(1) from fault

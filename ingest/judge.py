@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.batch import SCHEMAS, STREAMS, Batch, BatchError, decode, encode, restamp
-from contracts.clock import MICROSECONDS
+from contracts.clock import MICROSECONDS, MINUTE
 from contracts.topics import TopicError, parse
 from ingest.inbox import Delivery
 
@@ -19,6 +19,9 @@ EARLIEST: Final = 1_262_304_000_000_000
 
 KNOWN_VALUES: Final = {"obs": ("value",), "tracks": ("x", "y"), "events": (), "signal": ()}
 """Columns that must be finite; in the other ones NaN says that the value is not known."""
+
+MAX_WINDOWS: Final = 1440
+"""Minutes that one batch may touch: each of them is computed anew."""
 
 _SEQ_END: Final = (1 << 63) - 1
 
@@ -131,7 +134,18 @@ def _split_rows(judged: Judged, ahead: float) -> Judged:
         if column.dtype.kind == "f":
             known = name in KNOWN_VALUES[judged.stream]
             unusable |= ~np.isfinite(column) if known else np.isinf(column)
-    return split_off(judged, unusable, "not-finite", "a value or position is no finite number")
+    judged = split_off(judged, unusable, "not-finite", "a value or position is no finite number")
+    if judged.batch is None or (windows := _windows(judged.batch)) <= MAX_WINDOWS:
+        return judged
+    detail = f"samples of {windows} different minutes, at most {MAX_WINDOWS} are taken"
+    return refuse(judged, "scattered", detail)
+
+
+def _windows(batch: Batch) -> int:
+    minutes = batch.columns["t"] // MINUTE
+    if not len(minutes) or minutes.max() - minutes.min() < MAX_WINDOWS:  # as nearly always
+        return 1
+    return len(np.unique(minutes))
 
 
 def unnamed(delivery: Delivery, identity: str, stream: str = "") -> Judged:

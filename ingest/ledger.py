@@ -16,6 +16,9 @@ from storage.pool import Connection
 MAX_DURABLE_RANGES: Final = 64
 """Ranges that one `durable` carries: those of the batches at hand, then the latest."""
 
+MAX_BYTES: Final = 4 << 20
+"""Stored size of one boot's ranges, some 200,000: who scatters more hurts only itself."""
+
 OPEN: Final = """
 INSERT INTO ledger (device, boot)
 SELECT DISTINCT device, boot FROM unnest(%(devices)s::int[], %(boots)s::uuid[]) AS i(device, boot)
@@ -24,18 +27,21 @@ ON CONFLICT DO NOTHING"""
 
 FIND_COMMITTED: Final = """
 WITH locked AS MATERIALIZED (
-    SELECT device, boot, committed FROM ledger
+    SELECT device, boot, committed, pg_column_size(committed) + pg_column_size(lost) AS bytes
+    FROM ledger
     WHERE (device, boot) IN (SELECT * FROM unnest(%(devices)s::int[], %(boots)s::uuid[]))
     ORDER BY device, boot
     FOR UPDATE
 )
-SELECT place - 1, ARRAY(
-    SELECT b.digest FROM batch b WHERE (b.device, b.boot, b.seq) = (i.device, i.boot, i.seq)
+SELECT place - 1, i.seq <@ committed, ARRAY(
+    SELECT b.digest FROM batch b
+    WHERE i.seq <@ committed AND (b.device, b.boot, b.seq) = (i.device, i.boot, i.seq)
 )
 FROM unnest(%(devices)s::int[], %(boots)s::uuid[], %(seqs)s::int8[])
     WITH ORDINALITY AS i(device, boot, seq, place)
 JOIN locked USING (device, boot)
-WHERE i.seq <@ locked.committed"""
+WHERE i.seq <@ committed
+   OR (bytes > %(max_bytes)s AND NOT (i.seq - 1 <@ committed OR i.seq + 1 <@ committed))"""
 
 WIDEN: Final = """
 WITH change AS (
@@ -89,15 +95,20 @@ class Loss(NamedTuple):
     gone: Gone
 
 
-def lock(connection: Connection, names: Sequence[Name]) -> dict[int, list[bytes]]:
-    """Lock what these names belong to; of those already committed give place and digests.
+class Known(NamedTuple):
+    """What the ledger says of a name."""
 
-    A batch that was committed longer ago than batches are kept has no digest.
-    """
+    committed: bool  # False: it is new, but its boot has too many gaps to write it down
+    digests: list[bytes]  # of the contents; none if that is longer ago than batches are kept
+
+
+def lock(connection: Connection, names: Sequence[Name]) -> dict[int, Known]:
+    """Lock what these names belong to; say what is known, by the place of the name."""
     devices, boots, seqs = _columns(names)
-    arguments = {"devices": devices, "boots": boots, "seqs": seqs}
+    arguments = {"devices": devices, "boots": boots, "seqs": seqs, "max_bytes": MAX_BYTES}
     connection.execute(OPEN, arguments)
-    return dict(connection.execute(FIND_COMMITTED, arguments).fetchall())
+    rows = connection.execute(FIND_COMMITTED, arguments).fetchall()
+    return {place: Known(committed, digests) for place, committed, digests in rows}
 
 
 def widen(

@@ -25,13 +25,17 @@ class Registry:
     def devices(self, connection: Connection, identities: Iterable[str]) -> dict[str, Device]:
         """Find the registered ones among these."""
         if time.monotonic() - self._read_at > MAX_AGE:
-            self._devices.clear()
-            self._metrics.clear()
-            self._read_at = time.monotonic()
+            self.forget()
         missing = {i for i in identities if i not in self._devices and i.count("/") == 1}
         if missing:
             self._devices |= find_devices(connection, missing)
         return self._devices
+
+    def forget(self) -> None:
+        """Ask anew."""
+        self._devices.clear()
+        self._metrics.clear()
+        self._read_at = time.monotonic()
 
     def metrics(self, connection: Connection, names: Iterable[str]) -> dict[str, int]:
         """Find the numbers of these; a name has none if it is no name or there are too many."""

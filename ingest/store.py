@@ -215,9 +215,12 @@ def _ask_ledger(
             named.append((device, message))
     names = [_name(device, message) for device, message in named]
     known = ledger.lock(connection, names) if names else {}
-    digests: dict[Name, list[bytes]] = {names[place]: known[place] for place in known}
-    for name, (device, message) in zip(names, named, strict=True):
-        if name not in digests:
+    digests = {names[place]: said.digests for place, said in known.items() if said.committed}
+    for place, (name, (device, message)) in enumerate(zip(names, named, strict=True)):
+        if place in known and not known[place].committed:
+            detail = "this boot has left too many gaps between its numbers"
+            split.unnamed.append(refuse(message, "too-many-gaps", detail))
+        elif name not in digests:
             digests[name] = [message.digest]
             split.fresh.append((device, message))
         elif not digests[name] or message.digest in digests[name]:

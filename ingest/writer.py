@@ -106,14 +106,22 @@ class Writer:
             return store(connection, messages, changes, self._context)
         except RefusedDataError as fault:
             if len(group) == 1:
-                detail = str(fault).strip()
-                log.warning("the database refuses a message: %s", detail)
-                poison = _poison(group[0], detail)
-                return store(connection, [poison], [], self._context)
+                return self._set_apart(connection, group[0], str(fault).strip())
             half = len(group) // 2
             stored = self._store(connection, group[:half])
             _merge(stored, self._store(connection, group[half:]))
             return stored
+
+    def _set_apart(self, connection: Connection, message: Message, detail: str) -> Stored:
+        """Keep what the database refuses as a dead letter, under its name if that is possible."""
+        log.warning("the database refuses a message of %s: %s", message.identity, detail)
+        self._context.registry.forget()  # it may have been refused for what it was taken for
+        poison = _poison(message, detail)
+        try:
+            return store(connection, [poison], [], self._context)
+        except RefusedDataError:
+            nameless = msgspec.structs.replace(poison, boot=None)
+            return store(connection, [nameless], [], self._context)
 
 
 def _poison(message: Message, detail: str) -> Judged:
@@ -121,9 +129,8 @@ def _poison(message: Message, detail: str) -> Judged:
         message = unnamed(message.delivery, message.identity)
     # Whatever the database did not like, it was not the bytes of the payload.
     delivery = message.delivery._replace(properties={})
-    return refuse(
-        msgspec.structs.replace(message, delivery=delivery), "refused-by-database", detail
-    )
+    bare = msgspec.structs.replace(message, delivery=delivery)
+    return refuse(bare, "refused-by-database", detail)
 
 
 def _merge(stored: Stored, more: Stored) -> None:

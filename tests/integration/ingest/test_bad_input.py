@@ -10,6 +10,7 @@ import pytest
 
 from contracts.batch import MAX_BYTES, decode, encode
 from contracts.clock import utc_now
+from ingest import ledger as ledger_of_ingest
 from ingest.settings import IngestSettings
 
 YEAR_2100 = 4_102_444_800_000_000
@@ -238,6 +239,43 @@ def test_a_metric_without_a_name(street: Any, bad: Any, eventually: Any) -> None
     eventually("durable", lambda: bad.is_durable(0))
     assert street.letters() == [("bad", "refused-metric", 1)]
     assert stored(street, bad) == 1
+
+
+def test_samples_scattered_over_the_years(street: Any, bad: Any, eventually: Any) -> None:
+    bad.send(bad.batch(rows=2000, t=utc_now() - np.arange(2000) * 86_400_000_000))
+    eventually("durable", lambda: bad.is_durable(0))
+    assert street.letters() == [("bad", "scattered", 1)]
+    assert stored(street, bad) == 0
+
+
+def test_numbers_scattered_over_the_boot(
+    street: Any, bad: Any, eventually: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger_of_ingest, "MAX_BYTES", 500)
+    for seq in range(0, 400, 2):
+        bad.send(bad.batch(rows=1, seq=seq**3))
+    eventually("dead letters", street.letters)
+    assert {reason for _, reason, _ in street.letters()} == {"too-many-gaps"}
+    kept = stored(street, bad)
+    assert 0 < kept < 200
+    bad.send(bad.batch(rows=1, seq=1))  # what closes a gap is welcome
+    eventually("durable", lambda: bad.is_durable(1))
+    bad.boot = uuid.uuid4()
+    bad.send(bad.batch(rows=1, seq=0))
+    eventually("durable", lambda: bad.is_durable(0, bad.boot))
+    assert stored(street, bad) == kept + 2
+
+
+def test_device_that_was_removed_a_moment_ago(street: Any, bad: Any, eventually: Any) -> None:
+    """Ingest still takes it for registered, but the ledger's foreign key does not."""
+    bad.send(bad.batch(rows=1))
+    eventually("durable", lambda: bad.is_durable(0))
+    street.rows("DELETE FROM ledger WHERE device = %s RETURNING 1", bad.number)
+    street.rows("DELETE FROM device WHERE device = %s RETURNING 1", bad.number)
+    bad.boot = uuid.uuid4()
+    bad.send(bad.batch(rows=1))
+    eventually("a dead letter", street.letters)
+    assert street.letters() == [("bad", "refused-by-database", 1)]
 
 
 class TestQuota:
