@@ -31,6 +31,9 @@ ASKED: Final = 5.0
 """For so long after it was asked the process makes pictures [s] ..."""
 PERIOD: Final = 0.5
 """... this far apart. [s]"""
+WARM_UP: Final = 5_000_000
+"""Motion is found against a background that is learnt first; who is there meanwhile would not be
+hidden, so no picture of that time is made. [us]"""
 QUALITY: Final = 70
 """Of the JPEG. [%]"""
 GRACE: Final = 2.0
@@ -94,15 +97,16 @@ def main() -> None:
 def _watch(camera: Camera, parent: Parent) -> None:
     pipeline = Pipeline(camera.vision)
     veil = Veil()
-    last = None
+    last = first = None
     with open_video(camera, utc_now) as video:
         parent.send(Opened(video.width, video.height, video.rate))
         for frame in video.frames:
             began = time.perf_counter()
             seen = pipeline.step(frame)
             hide = veil.step(seen.hide, frame.captured)
+            first = frame.captured if first is None else first
             picture = None
-            if parent.wants_picture():
+            if frame.captured - first >= WARM_UP and parent.wants_picture():
                 picture = _picture(frame, pixelate(frame.image, hide, pipeline.masks))
             same = last is not None and np.array_equal(frame.image, last)
             last = frame.image

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 FRESH: Final = 2_000_000
 """An older picture is not shown as the newest one. [us]"""
-PATIENCE: Final = 3.0
+PATIENCE: Final = 6.0
 """How long a request waits for a picture. [s]"""
 
 

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 import msgspec
 import paho.mqtt.client as mqtt
@@ -20,7 +21,7 @@ from paho.mqtt.properties import Properties
 
 from contracts.batch import CONTENT_TYPE, SCHEMAS, restamp
 from contracts.clock import Clock
-from contracts.messages import DURABLE, ENCODER, Durable, State
+from contracts.messages import DURABLE, ENCODER, Durable, Ranges, State
 from contracts.topics import topic
 from contracts.version import __version__
 from edge.backoff import Backoff
@@ -216,10 +217,13 @@ class Uplink:
             mid, at = self._acknowledged.popleft()
             trip = self._window.acknowledged(mid, at)
             self._round_trip = self._round_trip if trip is None else trip
+        durable: dict[UUID, Ranges] = {}
         while self._durables:
-            durable = self._durables.popleft()
-            self._window.durable(durable.boot, durable.ranges)
-            self._outbox.durable(durable.boot, durable.ranges)
+            message = self._durables.popleft()
+            durable.setdefault(message.boot, []).extend(message.ranges)
+        for boot, ranges in durable.items():  # together: each deletion waits for the disk
+            self._window.durable(boot, ranges)
+            self._outbox.durable(boot, ranges)
 
     def _publish_all(self) -> None:
         if not self._announced:

@@ -23,7 +23,7 @@ from contracts.batch import Batch, decode, restamp
 from contracts.messages import ENCODER, STATE, Durable, State
 from contracts.topics import parse, topic
 
-DEADLINE = 60.0
+DEADLINE = 100.0
 
 
 def wait_for(what: str, happened: Callable[[], Any], deadline: float = DEADLINE) -> Any:
