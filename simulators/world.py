@@ -45,6 +45,7 @@ class Scene(NamedTuple):
 
 
 class _Body(NamedTuple):
+    domain: Any  # of libsumo: vehicle or person
     ident: int
     kind: RoadUser
     length: float
@@ -98,6 +99,8 @@ class World:
         except BaseException:
             self.close()
             raise
+        self._meet(libsumo.vehicle, libsumo.vehicle.getIDList())
+        self._meet(libsumo.person, libsumo.person.getIDList())
         self._scene = self._look()
         self.signal_events()  # of the time before the run
 
@@ -181,36 +184,29 @@ class World:
         return SignalEvent(at - self._warm_up, code, parameter)
 
     def _look(self) -> Scene:
+        """Read where everybody is; who came and who left since the last look is known to SUMO."""
+        come = libsumo.simulation
+        for name in (*come.getArrivedIDList(), *come.getArrivedPersonIDList()):
+            self._bodies.pop(name, None)
+        self._meet(libsumo.vehicle, come.getDepartedIDList())
+        self._meet(libsumo.person, come.getDepartedPersonIDList())
         rows: list[tuple[float, ...]] = []
-        for domain, front in ((libsumo.vehicle, 0.5), (libsumo.person, 0.0)):
-            for name in domain.getIDList():
-                body = self._bodies.get(name) or self._meet(name, domain)
-                x, y = domain.getPosition(name)
-                heading = math.remainder(math.radians(90.0 - domain.getAngle(name)), math.tau)
-                back = (
-                    front * body.length
-                )  # a vehicle's position is its bumper, a person's its middle
+        for name, body in self._bodies.items():
+            domain = body.domain
+            x, y = domain.getPosition(name)
+            heading = math.remainder(math.radians(90.0 - domain.getAngle(name)), math.tau)
+            if domain is libsumo.vehicle:  # a person's position is the middle already
+                back = body.length / 2
                 x, y = x - back * math.cos(heading), y - back * math.sin(heading)
-                rows.append((*body, x, y, heading, domain.getSpeed(name)))
-        for gone in (
-            *libsumo.simulation.getArrivedIDList(),
-            *libsumo.simulation.getArrivedPersonIDList(),
-        ):
-            self._bodies.pop(gone, None)
+            rows.append((*body[1:], x, y, heading, domain.getSpeed(name)))
         return _scene(self._steps * STEP, rows)
 
-    def _meet(self, name: str, domain: Any) -> _Body:
-        kind = RoadUser[domain.getTypeID(name).partition(".")[0].upper()]
-        body = _Body(
-            self._born,
-            kind,
-            domain.getLength(name),
-            domain.getWidth(name),
-            domain.getHeight(name),
-        )
-        self._born += 1
-        self._bodies[name] = body
-        return body
+    def _meet(self, domain: Any, names: Sequence[str]) -> None:
+        for name in (name for name in names if name not in self._bodies):
+            kind = RoadUser[domain.getTypeID(name).partition(".")[0].upper()]
+            size = domain.getLength(name), domain.getWidth(name), domain.getHeight(name)
+            self._bodies[name] = _Body(domain, self._born, kind, *size)
+            self._born += 1
 
 
 def _scene(time: float, rows: list[tuple[float, ...]]) -> Scene:
