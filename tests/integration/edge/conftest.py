@@ -121,6 +121,10 @@ class Platform:
         if self.says_durable:
             self._say(*name)
 
+    def say_anything(self, payload: bytes) -> None:
+        """Publish bytes where `durable` is expected."""
+        self._client.publish(topic(self.identity, "durable"), payload, qos=1)
+
     def _say(self, boot: UUID, seq: int) -> None:
         durable = Durable(boot, [(seq, seq + 1)])
         self._client.publish(topic(self.identity, "durable"), ENCODER.encode(durable), qos=1)
