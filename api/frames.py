@@ -8,12 +8,15 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.metrics import Thresholds
 from contracts.batch import Batch
 from contracts.classes import RoadUser
 from contracts.events import CROSSING
 from contracts.messages import State
 
 Kind = Literal["tracks", "crossing", "signal", "state"]
+WORST_SD: Final = Thresholds().position_sd
+"""Worse positions are not shown, as analytics does not use them. [m]"""
 STEP: Final = 100_000  # [us] between the points of a track that are shown
 KM_H: Final = 3.6  # per m/s
 DIRECTIONS: Final = {1: "in", -1: "out", 0: "none"}
@@ -62,7 +65,9 @@ def state_frame(device: str, state: State) -> Frame:
 
 def _tracks(batch: Batch) -> Frame:
     columns = batch.columns
-    keep = np.flatnonzero(_shown(columns["track"], columns["t"]) & _finite(columns))
+    placed = np.isfinite(columns["x"]) & np.isfinite(columns["y"])
+    placed &= ~(columns["sd"] > WORST_SD)  # nan: nobody knows, so nothing speaks against it
+    keep = np.flatnonzero(_shown(columns["track"], columns["t"]) & placed)
     t, track = columns["t"][keep], columns["track"][keep]
     inner = np.flatnonzero(track[1:] != track[:-1]) + 1
     users = []
@@ -78,10 +83,10 @@ def _tracks(batch: Batch) -> Frame:
                 "length_m": _rounded(columns["length"][last]),
                 "width_m": _rounded(columns["width"][last]),
                 "t_ms": (t[first:end] // 1000).tolist(),
-                "x_m": columns["x"][rows].round(2).astype(float).round(2).tolist(),
-                "y_m": columns["y"][rows].round(2).astype(float).round(2).tolist(),
-                "heading_deg": np.degrees(columns["heading"][rows]).astype(float).round(1).tolist(),
-                "speed_km_h": speed.astype(float).round(1).tolist(),
+                "x_m": _known(columns["x"][rows], 2),
+                "y_m": _known(columns["y"][rows], 2),
+                "heading_deg": _known(np.degrees(columns["heading"][rows]), 1),
+                "speed_km_h": _known(speed, 1),
             }
         )
     at = int(columns["t"].max())
@@ -102,9 +107,10 @@ def _shown(track: NDArray[Any], t: NDArray[Any]) -> NDArray[np.bool_]:
     return np.asarray(first | last, bool)
 
 
-def _finite(columns: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:
-    names = ("x", "y", "vx", "vy", "heading", "length", "width")
-    return np.asarray(np.all([np.isfinite(columns[name]) for name in names], axis=0))
+def _known(values: NDArray[Any], digits: int) -> list[float | None]:
+    """Round numbers; what was not measured is null, never 0."""
+    rounded = values.astype(float).round(digits).tolist()
+    return [value if isfinite(value) else None for value in rounded]
 
 
 def _crossings(batch: Batch) -> Iterator[Frame]:

@@ -212,7 +212,14 @@ def _line_bar(per_hour: float | None, words: Words) -> Options:
 
 def _speed_marks(found: Speeds, limit: float, words: Words) -> list[Options]:
     def mark(at: float, text: str, colour: str, line: str, side: str) -> Options:
-        label = {"formatter": text, "color": colour, "fontSize": 11, "distance": 4, "align": side}
+        label = {
+            "formatter": text,
+            "color": colour,
+            "fontSize": 11,
+            "distance": 4,
+            "align": side,
+            "padding": [0, 4],
+        }
         return {"xAxis": at, "lineStyle": {"color": colour, "type": line}, "label": label}
 
     # Each label stands on the outer side of its line, so that the two never touch.

@@ -139,11 +139,11 @@ class _Page:
 
     def _charts(self) -> None:
         words = self._words
-        with ui.element("section").classes("panel").props("data-testid=flow"):
+        with _section("flow", words("flow.title")):
             self._flow_hint = _heading(words("flow.title"))
             with ui.element("div").classes("charts"):
                 self._flow, self._lines = _chart(), _chart()
-        with ui.element("section").classes("panel").props("data-testid=speed"):
+        with _section("speed", words("speed.title")):
             self._speed_hint = _heading(words("speed.title"))
             self._speed = _chart()
 
@@ -161,6 +161,11 @@ def _heading(title: str) -> ui.label:
         with ui.element("h2"):
             ui.label(title)
         return ui.label().classes("hint")
+
+
+def _section(name: str, title: str) -> ui.element:
+    props = f'role=group aria-label="{title}" data-testid={name}'
+    return ui.element("section").classes("panel").props(props)
 
 
 def _chart() -> ui.echart:

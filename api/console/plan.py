@@ -4,7 +4,7 @@ from math import atan2, degrees
 from typing import Any, NamedTuple
 
 from api.console.words import Words
-from contracts.classes import VULNERABLE, RoadUser
+from contracts.classes import SIZE, RoadUser
 from contracts.site import Camera, LineRole, Point, Site
 
 MARGIN = 6.0  # [m] around what matters
@@ -87,7 +87,7 @@ def configuration(site: Site, words: Words) -> dict[str, Any]:
         "site": f"{site.pilot}/{site.id}",
         "counted": counted_lines(site),
         "groups": {user.name.lower(): group_of(user) for user in RoadUser},
-        "vulnerable": [user.name.lower() for user in VULNERABLE],
+        "sizes": {user.name.lower(): size for user, size in SIZE.items()},
         "words": {
             f"signal.{shows}": words(f"signal.{shows}")
             for shows in ("green", "yellow", "red", "walk", "change", "stop", "unknown")

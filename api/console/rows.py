@@ -153,7 +153,7 @@ def _device(row: DeviceRow, overview: Overview, words: Words) -> Row:
         "name": row.name,
         "state": state,
         "lost": words("device.lost", n=words.number(row.lost_batches)) if row.lost_batches else "",
-        "seen": words("device.never") if age is None else words.duration(max(0.0, age)),
+        "seen": words("device.never") if age is None else words.duration(max(1.0, round(age))),
         "seen_utc": words.utc(row.last_seen),
         "cells": [
             Cell(_with_unit(rsrp, "dBm", words), rsrp is not None and rsrp < WEAK_RSRP),

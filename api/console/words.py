@@ -95,7 +95,7 @@ class Words:
         for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
             if seconds >= 2 * length or (unit != "day" and seconds >= length):
                 return f"{self.number(seconds / length)}{NARROW}{self(f'unit.{unit}')}"
-        digits = 0 if seconds >= 10 else 1 if seconds >= 1 else 2  # noqa: PLR2004
+        digits = 0 if seconds >= 10 or seconds == round(seconds) else 1 if seconds >= 1 else 2  # noqa: PLR2004
         return f"{self.number(seconds, digits)}{NARROW}{self('unit.second')}"
 
 

@@ -132,7 +132,11 @@ async def get_metrics(
     cursor: Cursor = None,
     limit: Limit = 1000,
 ) -> MetricPage:
-    """Metrics of a site in [from, to)."""
+    """Metrics of a site in [from, to).
+
+    A class has a bucket where somebody of it was seen; the bucket of `all` is always there and
+    tells whether somebody looked: where it is `ok`, a class without a bucket is zero.
+    """
     start, end = _period(start, to, level, now)
     after: MetricCursor | None = read_cursor(cursor, _Key)
     rows = await list_metrics(

@@ -30,7 +30,8 @@ from storage.pool import StorageSettings, connect
 from storage.registry import create_api_key, register_site
 
 PILOT = Path(__file__).parents[2] / "pilots" / "usti-belehradska" / "site.toml"
-PATIENCE = 30.0  # [s]
+CAMERAS = ("usti-belehradska/cam-1", "usti-belehradska/cam-2")
+PATIENCE = 60.0  # [s]
 ARGUMENTS = [
     "--disable-gpu",
     "--disable-quic",
@@ -92,18 +93,18 @@ def is_up(url: str) -> bool:
 
 
 def wait_for(condition: Callable[[], bool], log: Path) -> None:
-    end = monotonic() + PATIENCE
+    end = monotonic() + 2 * PATIENCE
     while not condition():
         assert monotonic() < end, log.read_text(encoding="utf-8")
         sleep(0.1)
 
 
 class Street(threading.Thread):
-    """A camera that sees one car, one cyclist and one pedestrian go by, over and over."""
+    """Two cameras that see the same car, cyclist and pedestrian go by, over and over."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, urls: dict[str, str]) -> None:
         super().__init__(daemon=True)
-        self._url = urlsplit(url)
+        self._urls = urls
         self._over = threading.Event()
         self._boot = uuid4()
         self._seq = 0
@@ -113,18 +114,18 @@ class Street(threading.Thread):
         self.join(PATIENCE)
 
     def run(self) -> None:
-        client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
-        client.username_pw_set(unquote(self._url.username or ""), unquote(self._url.password or ""))
-        client.connect(self._url.hostname or "", self._url.port or 1883)
-        client.loop_start()
+        clients = {device: connected(url) for device, url in self._urls.items()}
         start = time_ns() // 1000
         while not self._over.wait(0.25):
             now = time_ns() // 1000
-            self._publish(client, "tracks", self._tracks(now, (now - start) / 1e6), [])
+            for device, client in clients.items():
+                tracks = self._tracks(now, (now - start) / 1e6)
+                self._publish(client, device, "tracks", tracks, [])
             names = [CROSSING, "east-stop", "east-walk"]
-            self._publish(client, "events", self._crossings(now), names)
-        client.disconnect()
-        client.loop_stop()
+            self._publish(clients[CAMERAS[0]], CAMERAS[0], "events", self._crossings(now), names)
+        for client in clients.values():
+            client.disconnect()
+            client.loop_stop()
 
     def _tracks(self, now: int, age: float) -> dict[str, list[float]]:
         t = [now - 200_000, now - 100_000, now] * 3
@@ -152,7 +153,12 @@ class Street(threading.Thread):
         }
 
     def _publish(
-        self, client: mqtt.Client, stream: str, given: dict[str, list[float]], names: list[str]
+        self,
+        client: mqtt.Client,
+        device: str,
+        stream: str,
+        given: dict[str, list[float]],
+        names: list[str],
     ) -> None:
         dtypes = SCHEMAS[f"{stream}/1"].dtypes
         rows = len(given["t"])
@@ -160,7 +166,7 @@ class Street(threading.Thread):
         self._seq += 1
         batch = Batch(
             schema=f"{stream}/1",
-            device="usti-belehradska/cam-1",
+            device=device,
             boot=self._boot,
             seq=self._seq,
             sent_at=time_ns() // 1000,
@@ -168,13 +174,23 @@ class Street(threading.Thread):
             names=names,
             simulated=True,
         )
-        client.publish(topic(batch.device, "up", stream), encode(batch), qos=1)
+        client.publish(topic(device, "up", stream), encode(batch), qos=1)
+
+
+def connected(url: str) -> mqtt.Client:
+    """Client of a device."""
+    address = urlsplit(url)
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
+    client.username_pw_set(unquote(address.username or ""), unquote(address.password or ""))
+    client.connect(address.hostname or "", address.port or 1883)
+    client.loop_start()
+    return client
 
 
 @pytest.fixture
 def street(device_url: Callable[[str], str]) -> Iterator[Street]:
     """Traffic on the pilot's junction."""
-    street = Street(device_url("usti-belehradska/cam-1"))
+    street = Street({device: device_url(device) for device in CAMERAS})
     street.start()
     yield street
     street.stop()

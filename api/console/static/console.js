@@ -131,7 +131,7 @@ class Live {
     requestAnimationFrame((next) => this.frame(next));
     if (now - this.drawn < FRAME) return;
     this.drawn = now;
-    const users = this.playback.users(now);
+    const users = this.playback.users(now).filter((user) => this.plan.shows(user));
     const time = this.playback.latest(now);
     this.plan.draw(users, incidents(), time);
     this.heads.show(this.playback, now);
@@ -164,7 +164,7 @@ class Live {
 }
 
 function incidents() {
-  return [...document.querySelectorAll("[data-testid=incident][data-x]")].slice(0, 50).map((row) => ({
+  return [...document.querySelectorAll("[data-testid=incident][data-x]")].slice(0, 20).map((row) => ({
     x: Number(row.dataset.x),
     y: Number(row.dataset.y),
     at: Number(row.dataset.at),

@@ -3,7 +3,7 @@
 const COLOURS = { vehicles: "#7fa6cf", cyclists: "#4fc1a0", pedestrians: "#c7a2ea" };
 const HEAVY = new Set(["truck", "bus", "tram", "van"]);
 const RINGS = { notice: "#9fb6cc", serious: "#f0b44c", severe: "#ff7a6b" };
-const RING_FOR = 120000; // [ms] an incident is marked
+const RING_FOR = 30000; // [ms] an incident is marked
 const SMALLEST = 3; // [px] radius of a dot, however far the plan is zoomed out
 
 export class Plan {
@@ -26,9 +26,16 @@ export class Plan {
     const left = (width - this.scale * box.width) / 2 - this.scale * box.x;
     const top = (height - this.scale * box.height) / 2 - this.scale * box.y;
     this.transform = [ratio * this.scale, 0, 0, -ratio * this.scale, ratio * left, ratio * top];
+    [this.west, this.east] = [-left / this.scale, (width - left) / this.scale];
+    [this.south, this.north] = [(top - height) / this.scale, top / this.scale];
     const bar = this.ground.querySelector(".scale");
     bar.style.width = `${10 * this.scale}px`;
     bar.firstElementChild.textContent = "10 m";
+  }
+
+  // Whether a place lies within what can be seen of the plan.
+  shows({ x, y }) {
+    return x >= this.west && x <= this.east && y >= this.south && y <= this.north;
   }
 
   draw(users, incidents, time) {
@@ -59,12 +66,13 @@ export class Plan {
     const { context } = this;
     context.save();
     context.translate(user.x, user.y);
-    context.rotate(user.heading);
+    context.rotate(user.heading ?? 0);
     context.fillStyle = COLOURS[user.group];
     context.strokeStyle = "#0d1215";
     context.lineWidth = 0.18;
     context.beginPath();
-    if (user.group === "vehicles") this.box(user);
+    if (user.group === "vehicles" && user.heading !== null) this.box(user);
+    else if (user.group === "vehicles") context.arc(0, 0, user.width / 2, 0, 2 * Math.PI);
     else if (user.group === "cyclists") this.wedge();
     else context.arc(0, 0, Math.max(0.55, SMALLEST / this.scale), 0, 2 * Math.PI);
     context.fill();
@@ -98,9 +106,9 @@ export class Plan {
     const { context } = this;
     context.globalAlpha = 1 - age / RING_FOR;
     context.strokeStyle = RINGS[severity] ?? RINGS.notice;
-    context.lineWidth = 0.4;
+    context.lineWidth = 0.35;
     context.beginPath();
-    context.arc(x, y, 3, 0, 2 * Math.PI);
+    context.arc(x, y, 2.5, 0, 2 * Math.PI);
     context.stroke();
     context.globalAlpha = 1;
   }

@@ -42,6 +42,7 @@ class Device {
 export class Playback {
   constructor(configuration) {
     this.groups = configuration.groups;
+    this.sizes = configuration.sizes;
     this.devices = new Map();
   }
 
@@ -65,13 +66,15 @@ export class Playback {
         device.tracks.set(user.track, (track = { points: [] }));
       }
       track.kind = user.class;
-      track.length = user.length_m || 4;
-      track.width = user.width_m || 1.8;
+      const [length, width] = this.sizes[user.class] ?? this.sizes.unknown;
+      track.length = user.length_m || length;
+      track.width = user.width_m || width;
       user.t_ms.forEach((t, i) => {
         const last = track.points.at(-1);
         if (last && t <= last.t) return;
-        const heading = (user.heading_deg[i] * Math.PI) / 180;
-        track.points.push({ t, x: user.x_m[i], y: user.y_m[i], heading, speed: user.speed_km_h[i] });
+        const degrees = user.heading_deg[i];
+        const heading = degrees === null ? (last?.heading ?? null) : (degrees * Math.PI) / 180;
+        track.points.push({ t, x: user.x_m[i], y: user.y_m[i], heading, speed: user.speed_km_h[i] ?? 0 });
       });
     }
   }
@@ -133,12 +136,13 @@ function place(track, time) {
   const trail = points.filter((point) => point.t > time - TRAIL && point.t <= time);
   const base = { kind: track.kind, length: track.length, width: track.width, speed: a.speed, trail };
   if (!b) {
-    const ahead = ((time - a.t) / 1000) * (a.speed / 3.6);
+    const ahead = a.heading === null ? 0 : ((time - a.t) / 1000) * (a.speed / 3.6);
     return { ...base, x: a.x + ahead * Math.cos(a.heading), y: a.y + ahead * Math.sin(a.heading), heading: a.heading };
   }
   const share = (time - a.t) / (b.t - a.t);
   const turn = Math.atan2(Math.sin(b.heading - a.heading), Math.cos(b.heading - a.heading));
-  return { ...base, x: a.x + share * (b.x - a.x), y: a.y + share * (b.y - a.y), heading: a.heading + share * turn };
+  const heading = a.heading === null ? b.heading : a.heading + share * turn;
+  return { ...base, x: a.x + share * (b.x - a.x), y: a.y + share * (b.y - a.y), heading };
 }
 
 // Two cameras' view of one road user: of one group and nearer than two can stand.

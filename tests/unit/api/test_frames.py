@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.frames import STEP, frames
+from api.frames import STEP, WORST_SD, frames
 from contracts.batch import SCHEMAS, Batch
 from contracts.classes import RoadUser
 from contracts.events import CROSSING
@@ -50,14 +50,36 @@ def test_points_are_thinned_but_the_last_stays():
     assert user["t_ms"] == [0, 100, 200, 300, 400, 490]
 
 
-def test_what_is_not_finite_is_not_shown():
+def test_what_was_not_measured_is_null():
+    nan = np.nan
+    (frame,) = frames(
+        batch("tracks/1", t=[0], track=[1], x=[2.0], vx=[nan], heading=[nan], length=[nan])
+    )
+    (user,) = frame.body["users"]
+    assert user["speed_km_h"] == user["heading_deg"] == [None]
+    assert user["length_m"] is None
+    assert user["x_m"] == [2.0]
+
+
+def test_where_nobody_knows_is_not_shown():
     (frame,) = frames(
         batch("tracks/1", t=[0, STEP, 2 * STEP], track=[1, 1, 2], x=[np.nan, 2.0, np.inf])
     )
     (user,) = frame.body["users"]
     assert (user["track"], user["x_m"]) == (1, [2.0])
     assert "NaN" not in frame.data
-    assert "null" not in frame.data
+
+
+def test_positions_that_analytics_leaves_out_are_not_shown_either():
+    (frame,) = frames(
+        batch(
+            "tracks/1",
+            t=[0, 0, 0],
+            track=[1, 2, 3],
+            sd=[WORST_SD, 1.01 * WORST_SD, np.nan],
+        )
+    )
+    assert [user["track"] for user in frame.body["users"]] == [1, 3]
 
 
 def test_nobody_is_a_frame_without_users():
