@@ -13,7 +13,7 @@ class AnalyticsSettings(StorageSettings):
     """How windows are computed, and when."""
 
     workers: int = Field(1, ge=1, le=64, description="processes that compute windows")
-    settle_s: float = Field(1.0, ge=0, description="a live window is computed this often at most")
+    settle_s: float = Field(2.0, ge=0, description="a live window is computed this often at most")
     quiet_s: float = Field(2.0, ge=0, description="an old window rests so long after a mark")
     patience_s: float = Field(30.0, ge=0, description="but no longer than this")
     grace_s: float = Field(12.0, ge=0, description="after its end a minute is closed")

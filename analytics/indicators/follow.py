@@ -1,6 +1,5 @@
 """Keep the values of the regular periods up with the windows under them."""
 
-import logging
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -16,8 +15,6 @@ EVERY: Final = 5
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MINUTE: Final = timedelta(minutes=1)
-
-logger = logging.getLogger(__name__)
 
 
 class Follower:
@@ -63,7 +60,7 @@ class Follower:
         start: datetime,
         length: timedelta,
     ) -> None:
-        values = await compute(
+        await compute(
             connection,
             site=site,
             simulated=simulated,
@@ -72,5 +69,3 @@ class Follower:
             clock=self._clock,
             definitions=[d for d in load().values() if d.period == length],
         )
-        for value in values:
-            logger.info("%s of site %d: %s %s", value.definition, site, value.state, value.value)

@@ -9,7 +9,7 @@ import numpy as np
 from analytics.jobs.inputs import Inputs
 from analytics.jobs.parts import part
 from analytics.jobs.roads import WANTED
-from analytics.jobs.tracks import PERIOD, Tracks
+from analytics.jobs.tracks import MOVING, PERIOD, Tracks
 from analytics.kernels.arrays import Bools, Floats, Indices, Times
 from analytics.kernels.boxes import Boxes, time_to_collision
 from analytics.kernels.conflicts import (
@@ -28,6 +28,7 @@ from analytics.kernels.encroachment import (
     crossing_candidates,
     encroachments,
 )
+from analytics.metrics import Thresholds
 from contracts.classes import MASS, VULNERABLE, RoadUser
 from contracts.clock import MICROSECONDS
 from storage.windows import Part
@@ -88,16 +89,19 @@ def meetings(inputs: Inputs, tracks: Tracks) -> Meetings:
     Tracks of two cameras are never paired: both may be of the same person. Nor are two pedestrians.
     """
     boxes = _boxes(tracks)
-    near = _near(tracks, FAR)
     limits = inputs.thresholds
-    distance = np.hypot(*(tracks.xy[near.i] - tracks.xy[near.j]).T)
+    near = _near(tracks, limits.conflict_sd)
+    distance = np.hypot(boxes.x[near.i] - boxes.x[near.j], boxes.y[near.i] - boxes.y[near.j])
     close = distance <= limits.encounter_distance
     met = _episodes(tracks, near, distance, close)
     ttc = time_to_collision(boxes.take(near.i), boxes.take(near.j))
-    fast = _relative_speed(tracks, near.i, near.j) >= limits.conflict_speed
-    approached = _episodes(tracks, near, ttc, (ttc < limits.slight_ttc) & fast)
-    crossed = _crossed(tracks, boxes, limits.slight_pet, limits.conflict_speed)
-    found = _join(inputs, tracks, near, ttc, approached, crossed)
+    fast = _relative_speed(boxes, near.i, near.j) >= limits.conflict_speed
+    # Boxes that overlap are badly measured: who collides was about to collide a moment before.
+    approached = _episodes(tracks, near, ttc, (ttc > 0) & (ttc < limits.slight_ttc) & fast)
+    lasting = approached.number * (PERIOD / MICROSECONDS) >= limits.conflict_time - 1e-9
+    approached = Episodes._make(column[lasting] for column in approached)
+    crossed = _crossed(tracks, boxes, limits)
+    found = _join(inputs, tracks, boxes, near, ttc, approached, crossed)
     begun = met.pair[(met.begin >= inputs.begin) & (met.begin < inputs.end)]
     # Who came near in time only, faster than they came near in space, met as well.
     pair = found.a * len(tracks.device) + found.b
@@ -135,24 +139,29 @@ def safety_parts(inputs: Inputs, found: Meetings) -> Iterator[Part]:
 
 def _boxes(tracks: Tracks) -> Boxes:
     return Boxes(
-        tracks.xy[:, 0],
-        tracks.xy[:, 1],
-        tracks.velocity[:, 0],
-        tracks.velocity[:, 1],
+        tracks.fitted.xy[:, 0],
+        tracks.fitted.xy[:, 1],
+        tracks.fitted.velocity[:, 0],
+        tracks.fitted.velocity[:, 1],
         tracks.heading,
         tracks.length[tracks.track],
         tracks.width[tracks.track],
     )
 
 
-def _near(tracks: Tracks, distance: float) -> _Near:
+def _usable(tracks: Tracks, worst_sd: float) -> Indices:
+    """Find the samples whose path and direction are known well enough."""
+    usable = tracks.fitted.whole & np.isfinite(tracks.heading) & (tracks.sd <= worst_sd)
+    return np.flatnonzero(usable)
+
+
+def _near(tracks: Tracks, worst_sd: float) -> _Near:
     """Pairs of one device's samples of one moment that may meet."""
-    whole = np.isfinite(tracks.velocity).all(axis=1) & np.isfinite(tracks.heading)
-    rows = np.flatnonzero(whole)
+    rows = _usable(tracks, worst_sd)
     track = tracks.track[rows]
     devices = int(tracks.device.max(initial=0)) + 1
     moment = tracks.step[rows] * devices + tracks.device[track]
-    pairs = near_pairs(moment, tracks.xy[rows], distance)
+    pairs = near_pairs(moment, tracks.fitted.xy[rows], FAR)
     walks = tracks.road_user[track] == RoadUser.PEDESTRIAN
     wanted = ~(walks[pairs.i] & walks[pairs.j])
     i, j = rows[pairs.i[wanted]], rows[pairs.j[wanted]]  # rows are sorted by track, and i < j
@@ -180,30 +189,36 @@ def _were_close(tracks: Tracks, near: _Near, close: Bools, pair: Indices, time: 
     return np.asarray(before > after)
 
 
-def _crossed(tracks: Tracks, boxes: Boxes, slowest_pet: float, speed: float) -> Encroachments:
+def _crossed(tracks: Tracks, boxes: Boxes, limits: Thresholds) -> Encroachments:
     """Paths that crossed one soon after the other, of one device, not two pedestrians."""
-    moved = np.zeros_like(tracks.velocity)
-    goes_on = (np.diff(tracks.track) == 0) & (np.diff(tracks.step) == 1)
-    moved[:-1][goes_on] = np.diff(tracks.xy, axis=0)[goes_on] * (MICROSECONDS / PERIOD)
-    boxes = boxes._replace(vx=moved[:, 0], vy=moved[:, 1])
-    rows = np.flatnonzero(np.isfinite(tracks.heading))
-    paths = Paths(tracks.track[rows], tracks.step[rows], boxes.take(rows))
-    horizon = round(slowest_pet * MICROSECONDS / PERIOD)
+    rows = _usable(tracks, limits.conflict_sd)
+    track, step, path = tracks.track[rows], tracks.step[rows], boxes.take(rows)
+    moved = np.zeros((len(rows), 2))
+    goes_on = (np.diff(track) == 0) & (np.diff(step) == 1)
+    between = np.diff(np.column_stack((path.x, path.y)), axis=0)[goes_on]
+    moved[:-1][goes_on] = between * (MICROSECONDS / PERIOD)
+    paths = Paths(track, step, path._replace(vx=moved[:, 0], vy=moved[:, 1]))
+    horizon = round(limits.slight_pet * MICROSECONDS / PERIOD)
     pairs = crossing_candidates(paths, horizon=horizon)
     a, b = pairs.T
     walks = tracks.road_user == RoadUser.PEDESTRIAN
     pairs = pairs[(tracks.device[a] == tracks.device[b]) & ~(walks[a] & walks[b])]
     found = encroachments(paths, pairs, period=PERIOD)
-    row, first_row = rows[found.row], rows[found.first_row]
-    fast = _relative_speed(tracks, row, first_row) >= speed
-    soon = fast & (found.pet < slowest_pet)
-    whole = found._replace(row=row, first_row=first_row)
-    return Encroachments._make(column[soon] for column in whole)
+    found = found._replace(row=rows[found.row], first_row=rows[found.first_row])
+    speed = np.hypot(boxes.vx, boxes.vy)
+    counts_as = (
+        (found.pet < limits.slight_pet)
+        & (found.pet >= limits.least_pet)
+        & (_relative_speed(boxes, found.row, found.first_row) >= limits.conflict_speed)
+        & (np.minimum(speed[found.row], speed[found.first_row]) >= MOVING)
+    )
+    return Encroachments._make(column[counts_as] for column in found)
 
 
 def _join(
     inputs: Inputs,
     tracks: Tracks,
+    boxes: Boxes,
     near: _Near,
     ttc: Floats,
     approached: Episodes,
@@ -231,19 +246,20 @@ def _join(
     )
     a, b = pair // number, pair % number
     mass = np.array([MASS[RoadUser(user)] for user in tracks.road_user])
-    relative = _relative_speed(tracks, i, j)
+    relative = _relative_speed(boxes, i, j)
     hardest = delta_v(relative, np.minimum(mass[a], mass[b]), np.maximum(mass[a], mass[b]))
+    fitted = tracks.fitted.xy
     columns = (
         a, b, begin, conflict_kind(tracks.heading[i], tracks.heading[j]), grade,
-        _vulnerable(tracks, a, b), smallest, pet, hardest, (tracks.xy[i] + tracks.xy[j]) / 2,
+        _vulnerable(tracks, a, b), smallest, pet, hardest, (fitted[i] + fitted[j]) / 2,
     )  # fmt: skip
     now = np.flatnonzero((begin >= inputs.begin) & (begin < inputs.end))
     order = now[np.lexsort((b[now], a[now], begin[now]))]
     return Conflicts._make(column[order] for column in columns)
 
 
-def _relative_speed(tracks: Tracks, i: Indices, j: Indices) -> Floats:
-    return np.asarray(np.hypot(*(tracks.velocity[i] - tracks.velocity[j]).T))
+def _relative_speed(boxes: Boxes, i: Indices, j: Indices) -> Floats:
+    return np.asarray(np.hypot(boxes.vx[i] - boxes.vx[j], boxes.vy[i] - boxes.vy[j]))
 
 
 def _vulnerable(tracks: Tracks, a: Indices, b: Indices) -> Bools:

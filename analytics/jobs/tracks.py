@@ -10,7 +10,7 @@ from analytics.jobs.inputs import Inputs
 from analytics.jobs.parts import part
 from analytics.jobs.roads import WANTED
 from analytics.kernels.arrays import Bools, Floats, Indices, Times, counts, sums
-from analytics.kernels.paths import inside, resample
+from analytics.kernels.paths import Smooth, inside, resample, smooth
 from analytics.kernels.queue import halted, queues
 from analytics.metrics import MOTOR
 from contracts.classes import SIZE, RoadUser
@@ -23,6 +23,12 @@ PERIOD: Final = 100_000
 
 LONGEST_GAP: Final = MICROSECONDS
 """Between points further apart a track is not known. [us]"""
+
+FIT: Final = 5
+"""Samples on either side by which a path is smoothed: a second in all."""
+
+MOVING: Final = 0.5
+"""Who is slower stands: his course is noise. [m/s]"""
 
 QUEUE_STEPS: Final = 60
 """A queue is looked at once a second."""
@@ -46,7 +52,9 @@ class Tracks(NamedTuple):
     step: Times  # (N,) moment / PERIOD
     xy: Floats  # (N, 2) [m]
     velocity: Floats  # (N, 2) [m/s]
-    heading: Floats  # (N,) [rad], nan unknown
+    sd: Floats  # (N,) of the position [m]
+    fitted: Smooth  # the same path without its trembling
+    heading: Floats  # (N,) course of the fitted path, as measured where that stands [rad]
 
 
 def read_tracks(inputs: Inputs) -> Tracks:
@@ -65,9 +73,15 @@ def read_tracks(inputs: Inputs) -> Tracks:
     road_user = votes.argmax(axis=1)
     heading = p["heading"].astype(float)
     values = np.column_stack(
-        [p[n].astype(float) for n in ("x", "y", "vx", "vy")] + [np.cos(heading), np.sin(heading)]
+        [p[n].astype(float) for n in ("x", "y", "vx", "vy", "sd")]
+        + [np.cos(heading), np.sin(heading)]
     )
     samples = resample(track, p["captured"], values, period=PERIOD, longest_gap=LONGEST_GAP)
+    xy = samples.values[:, :2]
+    fitted = smooth(samples, xy, half=FIT, period=PERIOD / MICROSECONDS)
+    measured = np.arctan2(samples.values[:, 6], samples.values[:, 5])
+    vx, vy = fitted.velocity.T
+    course = np.where(np.hypot(vx, vy) >= MOVING, np.arctan2(vy, vx), measured)
     return Tracks(
         device=p["device"][first].astype(np.int64),
         boot=[value.tobytes().hex() for value in p["boot"][first]],
@@ -77,9 +91,11 @@ def read_tracks(inputs: Inputs) -> Tracks:
         width=_mean_size(track, p["width"], WIDTHS[road_user]),
         track=samples.track,
         step=samples.step,
-        xy=samples.values[:, :2],
+        xy=xy,
         velocity=samples.values[:, 2:4],
-        heading=np.arctan2(samples.values[:, 5], samples.values[:, 4]),
+        sd=samples.values[:, 4],
+        fitted=fitted,
+        heading=course,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from scipy.spatial import cKDTree
 
-from analytics.kernels.arrays import Floats, Indices, Times
+from analytics.kernels.arrays import Floats, Indices, Times, counts
 
 REAR_END: Final = np.radians(30)
 CROSSING: Final = np.radians(80)
@@ -67,6 +67,7 @@ class Episodes(NamedTuple):
     pair: Indices  # (E,)
     begin: Times  # (E,) first moment
     row: Indices  # (E,) row at which the value was smallest, of those within the span
+    number: Indices  # (E,) moments within the span
 
 
 def episodes(pair: Indices, time: Times, value: Floats, *, gap: int, span: int) -> Episodes:
@@ -97,7 +98,8 @@ def episodes(pair: Indices, time: Times, value: Floats, *, gap: int, span: int) 
     early = np.flatnonzero(time_ - begin[episode] <= span)
     worst = early[np.lexsort((time_[early], value[order[early]], episode[early]))]
     leading = np.searchsorted(episode[worst], np.arange(len(first)))
-    return Episodes(pair_[first], begin, order[worst[leading]])
+    number = counts(episode[early], len(first))
+    return Episodes(pair_[first], begin, order[worst[leading]], number)
 
 
 class Kind(IntEnum):

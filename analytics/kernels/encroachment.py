@@ -20,6 +20,10 @@ CELL: Final = 3.0
 """Side of the cells by which paths that may cross are found. [m]"""
 
 
+PLACE: Final = 0.1
+"""Boxes of a sweep nearer to each other than this are one. [m]"""
+
+
 class Paths(NamedTuple):
     """Samples of N paths on a common clock, sorted by (track, step)."""
 
@@ -149,22 +153,44 @@ def _encroachment(
 def _stay(paths: Paths, mover: Indices, sweeper: Indices, period: int) -> _Stay | None:
     """When the mover touched any of the boxes of the sweeper; None: never."""
     boxes, seconds = paths.boxes, period / 1e6
-    gap = np.hypot(
-        boxes.x[mover][:, None] - boxes.x[sweeper], boxes.y[mover][:, None] - boxes.y[sweeper]
-    )
-    half = np.hypot(boxes.length, boxes.width) / 2
-    moved = np.hypot(boxes.vx, boxes.vy) * seconds
-    m, s = np.nonzero(gap <= (half + moved)[mover][:, None] + half[sweeper])
-    still = boxes.take(sweeper[s])
-    still = still._replace(vx=np.zeros(len(s)), vy=np.zeros(len(s)))
-    touch = contact(boxes.take(mover[m]), still)
+    step = (paths.step[mover] - min(paths.step[mover[0]], paths.step[sweeper[0]])).astype(float)
+    rows, other = _touching(boxes, mover, sweeper[_places(boxes, sweeper)], seconds)
+    still = boxes.take(other)
+    still = still._replace(vx=np.zeros(len(other)), vy=np.zeros(len(other)))
+    touch = contact(boxes.take(mover[rows]), still)
     # The last sample has nowhere to go: it touches where it stands.
-    reach = np.where(m == len(mover) - 1, 0.0, seconds)
+    reach = np.where(rows == len(mover) - 1, 0.0, seconds)
     touches = (touch.entry <= touch.exit) & (touch.entry <= reach) & (touch.exit >= 0)
     if not touches.any():
         return None
-    step = (paths.step[mover] - min(paths.step[mover[0]], paths.step[sweeper[0]])).astype(float)
-    m, reach = m[touches], reach[touches]
-    entry = float((step[m] + np.maximum(touch.entry[touches], 0) / seconds).min())
-    leave = float((step[m] + np.minimum(touch.exit[touches], reach) / seconds).max())
+    rows, reach = rows[touches], reach[touches]
+    entry = float((step[rows] + np.maximum(touch.entry[touches], 0) / seconds).min())
+    leave = float((step[rows] + np.minimum(touch.exit[touches], reach) / seconds).max())
     return _Stay(entry, leave, entry > step[0], leave < step[-1])
+
+
+def _places(boxes: Boxes, rows: Indices) -> Indices:
+    """Rows of a path that are at least `PLACE` of the way apart: who stands sweeps one place."""
+    moved = np.hypot(np.diff(boxes.x[rows]), np.diff(boxes.y[rows]))
+    place = np.floor(np.concatenate(([0.0], np.cumsum(moved))) / PLACE)
+    return np.flatnonzero(np.diff(place, prepend=-1))
+
+
+def _touching(
+    boxes: Boxes, mover: Indices, sweeper: Indices, seconds: float
+) -> tuple[Indices, Indices]:
+    """Pairs that are near enough to touch within a step: place in the mover, row of the sweeper."""
+    half = np.hypot(boxes.length, boxes.width) / 2
+    reach = half[mover] + np.hypot(boxes.vx[mover], boxes.vy[mover]) * seconds
+    far = float(reach.max() + half[sweeper].max())
+    near = np.ones(len(mover), np.bool_)
+    close = np.ones(len(sweeper), np.bool_)
+    for axis in (boxes.x, boxes.y):
+        one, other = axis[mover], axis[sweeper]
+        near &= (one >= other.min() - far) & (one <= other.max() + far)
+        close &= (other >= one.min() - far) & (other <= one.max() + far)
+    rows, sweeper = np.flatnonzero(near), sweeper[close]
+    dx = boxes.x[mover[rows]][:, None] - boxes.x[sweeper]
+    dy = boxes.y[mover[rows]][:, None] - boxes.y[sweeper]
+    m, s = np.nonzero(dx * dx + dy * dy <= (reach[rows][:, None] + half[sweeper]) ** 2)
+    return rows[m], sweeper[s]

@@ -57,6 +57,47 @@ def resample(
     return Samples(track[piece], step, moved)
 
 
+class Smooth(NamedTuple):
+    """Paths without their trembling: N samples."""
+
+    whole: Bools  # (N,) the path is known on both sides; the rest is nan where it is not
+    xy: Floats  # (N, 2) [m]
+    velocity: Floats  # (N, 2) [m/s]
+
+
+def smooth(samples: Samples, xy: Floats, *, half: int, period: float) -> Smooth:
+    """Fit a straight, uniform piece of path around each sample.
+
+    The past and the future count alike, so nothing lags.
+
+    Parameters
+    ----------
+    samples : Samples
+        As `resample` gives them.
+    xy : (N, 2) float
+        Their positions. [m]
+    half : int
+        Samples on either side that the fit takes in.
+    period : float
+        Time of one step. [s]
+    """
+    number, width = len(xy), 2 * half
+    whole = np.zeros(number, np.bool_)
+    position, velocity = np.full((number, 2), np.nan), np.full((number, 2), np.nan)
+    if number > width:
+        inner = slice(half, number - half)
+        whole[inner] = (samples.track[width:] == samples.track[:-width]) & (
+            samples.step[width:] - samples.step[:-width] == width
+        )
+        offsets = range(-half, half + 1)
+        parts = [(k, xy[half + k : number - half + k]) for k in offsets]
+        position[inner] = sum(part for _, part in parts) / len(parts)
+        scale = period * sum(k * k for k in offsets)
+        velocity[inner] = sum(k * part for k, part in parts) / scale
+        position[~whole] = velocity[~whole] = np.nan
+    return Smooth(whole, position, velocity)
+
+
 def inside(xy: Floats, polygon: Floats) -> Bools:
     """Which points lie in a simple polygon (crossing number; its lower and left edges belong).
 

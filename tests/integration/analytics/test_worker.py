@@ -1,11 +1,13 @@
 """Dirty windows against the real database."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from analytics.jobs.worker import Worker
+from storage.windows import Pace, candidates
 
 
 async def settle(worker: Worker) -> None:
@@ -220,6 +222,27 @@ async def test_poison_is_put_aside_and_others_go_on(
     await settle(worker)
     assert street.revisions() == {0: 1, 60: 1}
     assert street.connection.execute("SELECT count(*) FROM dirty").fetchall() == [(0,)]
+
+
+async def test_live_windows_come_first_and_old_ones_wait_for_quiet(
+    street: Any, reader: Any
+) -> None:
+    for second in (0, 60, 3600):
+        street.mark(second)
+    street.connection.execute(
+        "UPDATE dirty SET marked_at = marked_at - INTERVAL '10 s' WHERE minute = %s", [street.at(0)]
+    )
+
+    async def found(settle: float, quiet: float, patience: float) -> list[float]:
+        pace = Pace(*(timedelta(seconds=s) for s in (settle, quiet, patience)))
+        rows = await candidates(reader, live_since=street.at(3000), pace=pace)
+        return [(row.window.minute - street.at(0)).total_seconds() for row in rows]
+
+    assert await found(0, 0, 60) == [3600, 0, 60]
+    assert await found(5, 5, 60) == [0]
+    street.mark(0)  # not quiet any more
+    assert await found(5, 5, 60) == []
+    assert await found(5, 5, 9) == [0]  # but it waited long enough
 
 
 async def test_two_workers_share_the_work(

@@ -60,7 +60,7 @@ def stepped(
 def test_random_pairs_agree_with_stepping_through_time() -> None:
     random = np.random.default_rng(7)
     hits = 0
-    for _ in range(300):
+    for _ in range(150):
         a, b = (
             tuple(random.uniform((-15, -15, -12, -12, -4, 0.5, 0.5), (15, 15, 12, 12, 4, 12, 3)))
             for _ in range(2)
@@ -76,7 +76,7 @@ def test_random_pairs_agree_with_stepping_through_time() -> None:
         else:
             assert found == pytest.approx(slow, abs=0.0101)
             assert found <= slow + 1e-9
-    assert hits > 60
+    assert hits > 40
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_entering_before_the_first_has_left_is_negative() -> None:
 def test_skew_paths_agree_with_a_fine_grid() -> None:
     angle = math.radians(60)
     other = straight(2, -35 * math.cos(angle), -35 * math.sin(angle), 7, angle)
-    fine_steps = np.arange(0, 11, 0.002)
+    fine_steps = np.arange(0, 11, 0.005)
 
     def covers(speed: float, heading: float, start: float, points: np.ndarray) -> np.ndarray:
         along = points @ (math.cos(heading), math.sin(heading))
@@ -65,13 +65,13 @@ def test_skew_paths_agree_with_a_fine_grid() -> None:
         centre = start + speed * fine_steps
         return (np.abs(along[:, None] - centre) <= 2) & (np.abs(across) <= 1)[:, None]
 
-    grid = np.linspace(-5, 5, 101)
+    grid = np.linspace(-5, 5, 51)
     points = np.stack(np.meshgrid(grid, grid), -1).reshape(-1, 2)
     one, two = covers(10, 0, -30, points), covers(7, angle, -35, points)
     area = one.any(axis=1) & two.any(axis=1)
     slow = fine_steps[two[area].any(axis=0)][0] - fine_steps[one[area].any(axis=0)][-1]
     result = found(paths(EAST, other))
-    assert result.pet[0] == pytest.approx(slow, abs=0.05)  # its grid is 0.1 m
+    assert result.pet[0] == pytest.approx(slow, abs=0.06)  # its grid is 0.2 m
 
 
 def test_curved_path() -> None:

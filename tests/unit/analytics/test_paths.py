@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.kernels.paths import Samples, inside, resample
+from analytics.kernels.paths import Samples, inside, resample, smooth
 
 PERIOD = 100
 
@@ -58,3 +58,28 @@ def test_inside_an_l_shape() -> None:
     polygon = np.array([(0, 0), (4, 0), (4, 1), (1, 1), (1, 4), (0, 4.0)])
     points = np.array([(0.5, 0.5), (3, 0.5), (0.5, 3), (3, 3), (-1, 0.5), (5, 0.5), (0, 0)])
     assert inside(points, polygon).tolist() == [True, True, True, False, False, False, True]
+
+
+@given(st.floats(-20, 20), st.floats(-20, 20), st.integers(1, 8))
+def test_smoothing_keeps_a_straight_uniform_path(vx: float, vy: float, half: int) -> None:
+    step = np.concatenate((np.arange(100, 130), np.arange(140, 145), np.arange(0, 20)))
+    track = np.repeat([1, 1, 2], [30, 5, 20])
+    xy = np.column_stack((vx * step * 0.1, vy * step * 0.1 + 3))
+    found = smooth(Samples(track, step, xy), xy, half=half, period=0.1)
+    stretches = (range(30), range(30, 35), range(35, 55))
+    inner = [k for s in stretches for k in s if s[0] + half <= k <= s[-1] - half]
+    assert np.flatnonzero(found.whole).tolist() == inner
+    assert found.xy[inner] == pytest.approx(xy[inner])
+    assert found.velocity[inner] == pytest.approx(np.tile((vx, vy), (len(inner), 1)), abs=1e-6)
+    assert np.isnan(np.delete(found.xy, inner, axis=0)).all()
+
+
+def test_smoothing_takes_the_trembling_out() -> None:
+    random = np.random.default_rng(2)
+    step = np.arange(2000)
+    xy = np.column_stack((step * 0.8, np.zeros(2000))) + random.normal(0, 0.3, (2000, 2))
+    found = smooth(Samples(np.zeros(2000, np.int64), step, xy), xy, half=5, period=0.1)
+    inner = found.whole
+    assert found.velocity[inner].mean(axis=0) == pytest.approx((8, 0), abs=0.02)
+    # Standard error of the slope of 11 points 0.1 s apart: sd / (0.1 sqrt(110)).
+    assert found.velocity[inner, 1].std() == pytest.approx(0.3 / (0.1 * 110**0.5), rel=0.1)

@@ -103,8 +103,8 @@ def test_conflict_of_a_car_and_a_cyclist(recorder: Any) -> None:
 def test_a_size_that_was_not_measured_is_the_usual_one(recorder: Any) -> None:
     nan = float("nan")
     recorder.works()
-    recorder.drives(1, (20, 22), (-40, 0), (10, 0), size=(nan, nan))
-    recorder.drives(2, (20, 22), (-5, 0), (0, 0), heading=0.0, size=(nan, 0.0))
+    recorder.drives(1, (20, 22.5), (-40, 0), (10, 0), size=(nan, nan))
+    recorder.drives(2, (20, 22.5), (-5, 0), (0, 0), heading=0.0, size=(nan, 0.0))
     recorder.drives(3, (20, 30), (-30, 0), (0, 0), heading=nan)
     recorder.drives(4, (20, 30), (-24, 0), (0, 0), heading=nan, size=(nan, nan))
     [incident] = compute(recorder.inputs()).incidents
@@ -139,8 +139,8 @@ def test_slow_and_badly_seen_are_no_conflict(recorder: Any) -> None:
 
 def test_rear_end_by_ttc(recorder: Any) -> None:
     recorder.works()
-    recorder.drives(1, (20, 22), (-40, 0), (10, 0))
-    recorder.drives(2, (20, 22), (-5, 0), (0, 0), heading=0.0)
+    recorder.drives(1, (20, 22.5), (-40, 0), (10, 0))
+    recorder.drives(2, (20, 22.5), (-5, 0), (0, 0), heading=0.0)
     assert conflicts(recorder.inputs()) == {"severe/rear-end/vehicle": 1}
     [incident] = compute(recorder.inputs()).incidents
     assert incident.evidence["ttc_s"] == pytest.approx((35 - 19 - 4.5) / 10, abs=0.001)
