@@ -47,6 +47,7 @@ class Receiver:
         self.subscribed = threading.Event()  # from here on nothing that is sent passes by
         self._connection = 0  # odd: connected; each connection and each loss counts one
         self._changing = threading.Lock()
+        self._is_lost = False
         self._client = self._make_client()
 
     def start(self) -> None:
@@ -94,6 +95,7 @@ class Receiver:
         client.max_queued_messages_set(MAX_PENDING)
         client.reconnect_delay_set(*RECONNECT)
         client.on_connect = self._on_connect
+        client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
         client.on_subscribe = self._on_subscribe
@@ -103,13 +105,15 @@ class Receiver:
         self, client: Client, _: Any, flags: ConnectFlags, reason: ReasonCode, __: Properties | None
     ) -> None:
         if reason.is_failure:
-            log.error("the broker refuses ingest: %s", reason)
+            self._lost(f"it refuses {self._settings.ingest_client}: {reason}")
             return
         with self._changing:
             self._connection += 1
         once = SubscribeOptions(qos=1)
         client.subscribe([(UPLINKS, once), (STATES, once)])
-        log.info("broker connected, session %s", "kept" if flags.session_present else "new")
+        state = "recovered" if self._is_lost else "connected"
+        log.info("broker %s, session %s", state, "kept" if flags.session_present else "new")
+        self._is_lost = False
 
     def _on_subscribe(self, *_: object) -> None:
         self.subscribed.set()
@@ -123,7 +127,16 @@ class Receiver:
                 return  # it was never there
             self._connection += 1
         if reason.is_failure:
+            self._lost(str(reason))
+
+    def _on_connect_fail(self, _: Client, __: Any) -> None:
+        broker = self._settings.broker
+        self._lost(f"{broker.host}:{broker.port} cannot be reached")
+
+    def _lost(self, reason: str) -> None:
+        if not self._is_lost:
             log.warning("broker lost: %s", reason)
+        self._is_lost = True
 
     def _on_message(self, _: Client, __: Any, message: MQTTMessage) -> None:
         stated = getattr(message.properties, "UserProperty", [])

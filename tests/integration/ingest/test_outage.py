@@ -1,12 +1,17 @@
 """The database goes away and comes back: nothing is lost, and that is said once."""
 
 import logging
+import threading
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from pydantic import SecretStr
 
+from contracts.clock import utc_now
+from ingest.run import Ingest
+from ingest.settings import IngestSettings
 from storage.pool import Connection, StorageSettings, connect
 
 CUT = """
@@ -81,3 +86,29 @@ def test_stops_though_the_database_is_away(
 
 def said(caplog: pytest.LogCaptureFixture, words: str) -> int:
     return sum(words in record.getMessage() for record in caplog.records)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda url: url.replace("@", "x@"), "it refuses ingest-"),
+        (lambda url: url.rsplit(":", 1)[0] + ":1", ":1 cannot be reached"),
+    ],
+)
+def test_says_why_the_broker_is_not_there(
+    settings: IngestSettings,
+    eventually: Any,
+    caplog: pytest.LogCaptureFixture,
+    change: Any,
+    words: str,
+) -> None:
+    url = change(settings.mqtt_url.get_secret_value())
+    elsewhere = settings.model_copy(update={"mqtt_url": SecretStr(url)})
+    ingest = Ingest(elsewhere, utc_now)
+    thread = threading.Thread(target=ingest.run)
+    thread.start()
+    eventually("the word of it", lambda: said(caplog, words))
+    ingest.stop()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert said(caplog, "broker lost") == 1
