@@ -250,12 +250,20 @@ def test_pictures_for_who_has_the_token(
     assert agent.terminate() == 0
 
 
+@pytest.mark.parametrize(("model", "frames"), [(None, 200), ("yolox_nano_coco.onnx", 100)])
 def test_one_camera_takes_at_most_250_mb(
-    platform: Any, run_agent: Any, shared_data: Path, eventually: Eventually
+    platform: Any,
+    run_agent: Any,
+    shared_data: Path,
+    eventually: Eventually,
+    model: str | None,
+    frames: int,
 ) -> None:
-    source = str(shared_data / "video" / "pets09_s2l1.avi")
-    agent = run_agent(camera__source=source, camera__pace="fast", camera__lines=LINE)
-    eventually("200 frames", lambda: sum(platform.values("camera.frames")) >= 200)
+    settings = {"camera__source": str(shared_data / "video" / "pets09_s2l1.avi")}
+    if model is not None:
+        settings["camera__detector"] = str(shared_data / "models" / model)
+    agent = run_agent(**settings, camera__pace="fast", camera__lines=LINE)
+    eventually("frames", lambda: sum(platform.values("camera.frames")) >= frames)
     pids = [agent.process.pid, agent.child().pid]
     resident = sum(_pss(pid) for pid in pids)
     assert agent.terminate() == 0
