@@ -164,7 +164,7 @@ class Live {
 }
 
 function incidents() {
-  return [...document.querySelectorAll("[data-testid=incident][data-x]")].slice(0, 20).map((row) => ({
+  return [...document.querySelectorAll("[data-testid=incident][data-x]")].slice(0, 8).map((row) => ({
     x: Number(row.dataset.x),
     y: Number(row.dataset.y),
     at: Number(row.dataset.at),

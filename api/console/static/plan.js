@@ -3,7 +3,7 @@
 const COLOURS = { vehicles: "#7fa6cf", cyclists: "#4fc1a0", pedestrians: "#c7a2ea" };
 const HEAVY = new Set(["truck", "bus", "tram", "van"]);
 const RINGS = { notice: "#9fb6cc", serious: "#f0b44c", severe: "#ff7a6b" };
-const RING_FOR = 30000; // [ms] an incident is marked
+const RING_FOR = 20000; // [ms] an incident is marked
 const SMALLEST = 3; // [px] radius of a dot, however far the plan is zoomed out
 
 export class Plan {

@@ -4,38 +4,47 @@ const DELAY = 900; // [ms] behind the newest sample: the next batch has arrived 
 const KEPT = 4000; // [ms] of points that a track keeps
 const TRAIL = 1600; // [ms]
 const COAST = 350; // [ms] a road user moves on without news
+const FAR_BEHIND = 5000; // [ms] what is shown jumps to the present
 const LATE = 5000; // [ms] older than the newest: a backlog, of no use to a live picture
-const SILENT = 5000; // [ms] without anything new: whatever comes next is the present
+const SILENT = 4000; // [ms] without anything new: nobody is shown, what comes next is the present
 const TRACKS = 2000; // of one device; full: the oldest is forgotten
 
+// One device's samples, and the time at which they are shown: it runs evenly, a little slower when
+// samples get scarce, a little faster when they pile up, and never past the newest.
 class Device {
   constructor() {
     this.tracks = new Map();
-    this.offset = null; // captured minus performance.now()
     this.newest = -Infinity;
-    this.heard = 0;
+    this.heard = -Infinity;
+    this.shown = null; // captured time that is shown
+    this.at = 0; // when it was that
   }
 
-  // Says whether this is news; keeps the clock of the device.
+  // Says whether this is news.
   hear(at, now) {
-    if (now - this.heard > SILENT) this.restart();
+    if (now - this.heard > SILENT) this.restart(at, now);
     if (at < this.newest - LATE) return false;
     this.newest = Math.max(this.newest, at);
     this.heard = now;
-    const offset = at - now;
-    // The batch that was least under way tells the time best; drift is followed slowly.
-    this.offset = this.offset === null ? offset : Math.max(offset, this.offset - 2);
     return true;
   }
 
-  restart() {
+  restart(at, now) {
     this.tracks.clear();
-    this.offset = null;
-    this.newest = -Infinity;
+    this.newest = at;
+    this.shown = at - DELAY;
+    this.at = now;
   }
 
+  // Captured time to show now; null if nothing has been heard for a while.
   time(now) {
-    return this.offset === null ? null : now + this.offset - DELAY;
+    if (this.shown === null || now - this.heard > SILENT) return null;
+    const ahead = this.newest - this.shown;
+    const rate = ahead > 1.7 * DELAY ? 1.3 : ahead < 0.4 * DELAY ? 0.8 : 1;
+    this.shown = Math.min(this.shown + rate * (now - this.at), this.newest);
+    if (ahead > FAR_BEHIND) this.shown = this.newest - DELAY;
+    this.at = now;
+    return this.shown;
   }
 }
 
