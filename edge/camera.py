@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 START_GRACE: Final = 20.0
 """Time for imports, connecting and the first key frame, on top of `lost_after_s`. [s]"""
+FRAME_GRACE: Final = 1.0
+"""Time for the child to find out by itself, and to say why. [s]"""
 STOP_GRACE: Final = 3.0
 """How long the child may take to finish its frame and say goodbye. [s]"""
 _ENVIRONMENT: Final = {
@@ -116,7 +118,7 @@ class CameraWatch:
             while True:
                 piece = self._read(child, patience)
                 if piece is None:
-                    return f"no frame for {patience:.0f} s"
+                    return f"no frame for {patience:.1f} s"
                 if not piece:
                     return f"its process ended with {child.wait(STOP_GRACE)}"
                 for message in reader.feed(piece):
@@ -129,7 +131,7 @@ class CameraWatch:
                         case Opened(width, height, rate):
                             log.info("camera opened: %dx%d, %.1f/s", width, height, rate)
                         case Seen() | Picture():
-                            patience = self._camera.lost_after_s
+                            patience = self._camera.lost_after_s + FRAME_GRACE
                     self._on_message(message)
 
     def _read(self, child: subprocess.Popen[bytes], patience: float) -> bytes | None:

@@ -18,6 +18,10 @@ OPEN_TIMEOUT: Final = 10.0
 """How long a source may take until its first packet. [s]"""
 BEHIND: Final = 1_500_000
 """A live frame that is older than this is left out, until the camera is caught up with. [us]"""
+GIVE_UP: Final = 10 * MICROSECONDS
+"""A live camera that is not caught up with for so long is opened anew. [us]"""
+SETTLE: Final = 2 * MICROSECONDS
+"""A live camera begins with what it had kept; its frames are used after this time. [us]"""
 JUMP: Final = MICROSECONDS
 """Stamps that go back by more than this mean that the camera started anew. [us]"""
 
@@ -25,9 +29,10 @@ JUMP: Final = MICROSECONDS
 class Timeline:
     """Capture times from a stream's own stamps and one anchor.
 
-    The anchor of a recording stays where it is, so nothing drifts. A live camera's crystal does
-    drift against UTC: its anchor follows the frames that arrived with the least delay, down by at
-    most 1 % of the time that passed and up by at most 200 ppm.
+    The anchor of a recording stays where it is, so nothing drifts. The anchor of a live camera is
+    the frame that came with the least delay while it settled. As its crystal does drift against
+    UTC, the anchor then follows the frames with the least delay, down by at most 1 % of the time
+    that passed and up by at most 200 ppm.
     """
 
     def __init__(
@@ -37,15 +42,25 @@ class Timeline:
         self._offset = offset  # capture time of stamp 0 [us]; None: not known before a frame is
         self._start = start  # capture time of the first frame [us]; None: now
         self._live = live
+        self._settled: int | None = None  # when a live camera is settled [us]
         self._last = 0
 
-    def captured(self, stamp: int) -> int:
-        """Return the time [us] at which the frame with this stamp [us] was captured."""
+    def captured(self, stamp: int) -> int | None:
+        """Return the time [us] at which the frame with this stamp [us] was captured.
+
+        None while that is not known yet.
+        """
+        now = self._clock()
         if self._offset is None:
-            self._offset = (self._clock() if self._start is None else self._start) - stamp
-        elif self._live:
+            self._offset = (now if self._start is None else self._start) - stamp
+            self._settled = now + SETTLE
+        if self._live and self._settled is not None and now < self._settled:
+            self._offset = min(self._offset, now - stamp)
+            self._last = stamp
+            return None
+        if self._live:
             passed = max(stamp - self._last, 0)
-            late = self._clock() - stamp - self._offset
+            late = now - stamp - self._offset
             self._offset += min(max(late, -passed // 100), passed // 5000)
         self._last = stamp
         return stamp + self._offset
@@ -143,6 +158,9 @@ def _decoded(container: Any, stream: Any, video: Video, source: str) -> Iterator
                 else:
                     stamp = stated * scale.numerator // scale.denominator
                 yield stamp, frame
+    except av.error.ExitError as fault:
+        msg = f"{source} gives nothing any more"
+        raise SourceError(msg) from fault
     except (av.error.FFmpegError, OSError) as fault:
         msg = f"{source} broke off: {fault}"
         raise SourceError(msg) from fault
@@ -172,19 +190,28 @@ def _timed(
     horizon: Callable[[], int] | None,
 ) -> Iterator[Frame]:
     """Give each frame its capture time; time only goes forward."""
-    last = None
+    last = stale = None
     for index, (stamp, frame) in enumerate(frames):
         captured = timeline.captured(stamp)
+        if captured is None:
+            continue
         if last is not None and captured < last - JUMP:
             msg = f"time stamps went back by {(last - captured) / MICROSECONDS:.1f} s"
             raise SourceError(msg)
-        if (last is not None and captured <= last) or (horizon and captured < horizon()):
+        if horizon and captured < horizon():
+            stale = captured if stale is None else stale
+            if captured - stale > GIVE_UP:
+                msg = "its clock is too slow, or this machine is"
+                raise SourceError(msg)
+            video.dropped += 1
+            continue
+        if last is not None and captured <= last:
             video.dropped += 1
             continue
         if (frame.width, frame.height) != (video.width, video.height):
             msg = f"the picture changed its size to {frame.width}x{frame.height}"
             raise SourceError(msg)
-        last = captured
+        last, stale = captured, None
         yield Frame(frame.to_ndarray(format="bgr24"), captured, index)
 
 

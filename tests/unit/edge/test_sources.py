@@ -181,6 +181,28 @@ def test_a_recording_runs_at_its_own_speed(work: float, naps: list[float]) -> No
     assert watch.naps == pytest.approx(naps)
 
 
+def test_what_a_live_camera_had_kept_does_not_move_its_time() -> None:
+    """It begins with 1.5 s at once; afterwards each frame comes 30 ms after its capture."""
+    now = 0
+    line = Timeline(lambda: now, live=True)
+    errors = []
+    for n in range(100):
+        true = n * 100_000
+        now = max(true + 30_000, 1_500_000 + n)
+        if (captured := line.captured(true)) is not None:
+            errors.append(captured - true)
+    assert set(errors) == {30_000}
+    assert len(errors) == 100 - 35
+
+
+def test_a_camera_that_is_never_caught_up_with_is_opened_anew() -> None:
+    video, line = Video(64, 48, 10.0), Timeline(lambda: NOW, offset=0, live=False)
+    stamps = [n * MICROSECONDS for n in range(20)]
+    with pytest.raises(SourceError, match="too slow"):
+        list(_timed(decoded(stamps), video, line, lambda: NOW))
+    assert video.dropped == 11
+
+
 @given(st.floats(-150e-6, 150e-6), st.integers(0, 1 << 30))
 def test_a_live_camera_is_followed_whatever_its_crystal_does(drift: float, seed: int) -> None:
     """A day of frames that arrive 20 ms late or later: no drift, no jump."""
@@ -191,7 +213,8 @@ def test_a_live_camera_is_followed_whatever_its_crystal_does(drift: float, seed:
     for n in range(8640):
         true = n * 10 * MICROSECONDS
         now = true + 20_000 + int(jitter[n])
-        errors.append(line.captured(int(true * (1 + drift))) - true)
+        captured = line.captured(int(true * (1 + drift)))
+        errors.append(0 if captured is None else captured - true)
     settled = np.array(errors[1000:])
     assert np.abs(settled).max() < 200_000
     assert np.abs(np.diff(settled)).max() < 110_000
