@@ -16,7 +16,7 @@ class AnalyticsSettings(StorageSettings):
     settle_s: float = Field(2.0, ge=0, description="a live window is computed this often at most")
     quiet_s: float = Field(2.0, ge=0, description="an old window rests so long after a mark")
     patience_s: float = Field(30.0, ge=0, description="but no longer than this")
-    grace_s: float = Field(12.0, ge=0, description="after its end a minute is closed")
+    grace_s: float = Field(15.0, ge=0, description="after its end a minute is closed")
     live_s: float = Field(300.0, ge=0, description="younger minutes come before back-fill")
     poll_s: float = Field(0.25, gt=0, description="rest when nothing is to be done")
     thresholds: Thresholds = Thresholds()

@@ -103,7 +103,7 @@ async def _window(
     parts = sorted(compute(inputs).parts, key=lambda p: p[:4])
     at = minute.isoformat()
     changes = [
-        f"{at}: {table} had {was[0]} rows ({was[1]}), has {now[0]} ({now[1]})"
+        _difference(at, table, was, now)
         for table, was in named["inputs"].items()
         if (now := fresh.inputs.get(table, [0, "none"])) != was
     ]
@@ -122,6 +122,12 @@ async def _window(
         if kept and sorted(kept, key=lambda p: p[:4]) != parts:
             changes.append(f"{at}: the stored parts of revision {named['revision']} differ")
     return fresh._replace(revision=named["revision"]), parts, changes
+
+
+def _difference(minute: str, table: str, was: list[Any], now: list[Any]) -> str:
+    if was[0] == now[0]:
+        return f"{minute}: {table} changed (was {was[1]}, is {now[1]})"
+    return f"{minute}: {table} had {was[0]} rows ({was[1]}), has {now[0]} ({now[1]})"
 
 
 async def _new_windows(

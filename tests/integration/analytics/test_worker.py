@@ -70,10 +70,10 @@ async def test_revisions(street: Any, worker: Worker, clock: Any) -> None:
     await settle(worker)
     assert street.revisions() == {0: 0}  # replaced in place
     assert street.parts()[0, "flow", "out", 1, -1]["n"] == 2
-    clock.second = 71.9
+    clock.second = 74.9
     await settle(worker)
     assert street.revisions() == {0: 0}  # within the grace
-    clock.second = 72
+    clock.second = 75
     await settle(worker)
     assert street.revisions() == {0: 1}  # closed though no data came
     street.mark(0)
