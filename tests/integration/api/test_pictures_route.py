@@ -37,7 +37,8 @@ def announce(database: psycopg.Connection, url: str, *, online: bool = True) -> 
     state = {"status": "online", "boot": str(boot), "since": 0, "camera": True, "picture_url": url}
     database.execute(
         "INSERT INTO device_state SELECT device, %s, %s, now(), %s, now() FROM device"
-        " WHERE name = 'cam'",
+        " WHERE name = 'cam'"
+        " ON CONFLICT (device) DO UPDATE SET online = EXCLUDED.online, state = EXCLUDED.state",
         [online, boot, json.dumps(state)],
     )
 
@@ -79,9 +80,8 @@ async def test_without_a_purpose_there_is_no_picture(api, database):
     assert audits(database) == []
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
+async def test_no_other_address_is_asked(api, database, subtests):
+    for url in (
         "http://192.0.2.1/picture.jpg",  # a public address
         "http://[2001:db8::1]/picture.jpg",
         "http://169.254.169.254/latest/meta-data",
@@ -89,13 +89,12 @@ async def test_without_a_purpose_there_is_no_picture(api, database):
         "gopher://127.0.0.1/",
         "http://127.0.0.1:port/",
         "",
-    ],
-)
-async def test_no_other_address_is_asked(api, database, url):
-    announce(database, url)
-    answer = await look(api)
-    assert answer.status_code == 503
-    assert answer.json()["type"] == "urn:tepna:problem:no-picture"
+    ):
+        with subtests.test(url=url):
+            announce(database, url)
+            answer = await look(api)
+            assert answer.status_code == 503
+            assert answer.json()["type"] == "urn:tepna:problem:no-picture"
 
 
 async def test_a_camera_that_is_off_line_is_not_asked(api, database):
@@ -105,22 +104,20 @@ async def test_a_camera_that_is_off_line_is_not_asked(api, database):
     assert answer.status_code == 503
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
+async def test_what_is_no_picture_is_refused(api, database, subtests):
+    for kind in (
         {"body": b"<html>no picture</html>"},
         {"body": b"\xff\xd8" + bytes(3 << 20)},
         {"status": "302 Found"},
         {"status": "500 Internal Server Error"},
         {"token": "another"},
-    ],
-)
-async def test_what_is_no_picture_is_refused(api, database, kind):
-    async with camera(**kind) as url:
-        announce(database, url)
-        answer = await look(api)
-    assert answer.status_code == 503
-    assert answer.headers["content-type"] == "application/problem+json"
+    ):
+        with subtests.test(kind=str(kind)[:60]):
+            async with camera(**kind) as url:
+                announce(database, url)
+                answer = await look(api)
+            assert answer.status_code == 503
+            assert answer.headers["content-type"] == "application/problem+json"
 
 
 async def test_a_camera_that_is_gone_is_told(api, database):
