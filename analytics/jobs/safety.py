@@ -150,8 +150,12 @@ def _boxes(tracks: Tracks) -> Boxes:
 
 
 def _usable(tracks: Tracks, worst_sd: float) -> Indices:
-    """Find the samples whose path and direction are known well enough."""
+    """Find the samples whose path and direction are known well enough.
+
+    What nothing could name is left out: mostly a part of somebody else.
+    """
     usable = tracks.fitted.whole & np.isfinite(tracks.heading) & (tracks.sd <= worst_sd)
+    usable &= tracks.road_user[tracks.track] != RoadUser.UNKNOWN
     return np.flatnonzero(usable)
 
 

@@ -128,6 +128,15 @@ def test_two_pedestrians_are_no_conflict(recorder: Any) -> None:
     assert part(inputs, "encounters", "vru").n == 0
 
 
+def test_what_nothing_could_name_is_no_conflict(recorder: Any) -> None:
+    recorder.works()
+    recorder.drives(1, (20, 22.5), (-40, 0), (10, 0), cls=0)
+    recorder.drives(2, (20, 22.5), (-5, 0), (0, 0), heading=0.0)
+    inputs = recorder.inputs()
+    assert conflicts(inputs) == {}
+    assert part(inputs, "encounters", "vehicle").n == 0
+
+
 def test_slow_and_badly_seen_are_no_conflict(recorder: Any) -> None:
     recorder.works()
     recorder.drives(1, (20, 30), (-10, 0), (1, 0))
