@@ -21,7 +21,7 @@ from contracts.clock import utc_now
 from edge.config import Camera
 from edge.errors import SourceError
 from edge.sources import Video, open_video
-from edge.vision.frames import Frame
+from edge.vision.frames import Frame, Image
 from edge.vision.ground import GroundError
 from edge.vision.pipeline import Observation, Pipeline
 from edge.vision.privacy import Veil, pixelate
@@ -108,7 +108,7 @@ def _watch(camera: Camera, parent: Parent) -> None:
             picture = None
             if frame.captured - first >= WARM_UP and parent.wants_picture():
                 picture = _picture(frame, pixelate(frame.image, hide, pipeline.masks))
-            same = last is not None and np.array_equal(frame.image, last)
+            same = last is not None and _same(frame.image, last)
             last = frame.image
             parent.send(_message(seen, video, time.perf_counter() - began, same=same))
             if picture is not None:
@@ -118,7 +118,12 @@ def _watch(camera: Camera, parent: Parent) -> None:
     parent.send(Ended(""))
 
 
-def _picture(frame: Frame, hidden: np.ndarray) -> Picture:
+def _same(one: Image, other: Image) -> bool:
+    """Whether two pictures agree in every bit; few rows tell those apart that do not."""
+    return np.array_equal(one[::16], other[::16]) and np.array_equal(one, other)
+
+
+def _picture(frame: Frame, hidden: Image) -> Picture:
     _, jpeg = cv2.imencode(".jpg", hidden, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     return Picture(frame.captured, jpeg.tobytes())
 
