@@ -41,7 +41,6 @@ def run(
         server_header=False,
         timeout_graceful_shutdown=3,
         log_level="warning",
-        proxy_headers=False,
     )
 
 

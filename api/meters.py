@@ -35,6 +35,7 @@ class Meters:
         self._latency = self._gauge("tepna_ingest_latency_p95_seconds", "Captured to stored")
         self._dirty = self._gauge("tepna_analytics_dirty_windows", "Windows that wait")
         self._oldest = self._gauge("tepna_analytics_oldest_seconds", "Wait of the oldest window")
+        self._dead_letters = self._gauge("tepna_ingest_dead_letters", "Letters nobody could use")
         clients = self._gauge("tepna_live_clients", "Live streams that are open")
         clients.set_function(lambda: float(hub.watching))
         taken = self._gauge("tepna_live_frames_taken", "Frames since the start")
@@ -48,6 +49,7 @@ class Meters:
         """Put down how each part does."""
         for part in PARTS:
             self._parts.labels(part).set(LEVELS[getattr(health, part).state])
+        self._dead_letters.set(health.ingest.dead_letters)
         self._dirty.set(health.analytics.dirty_windows)
         self._oldest.set(health.analytics.oldest_s or 0.0)
         # No batch, no latency: NaN is Prometheus' word for "not known".

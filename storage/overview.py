@@ -103,14 +103,16 @@ WITH edge AS (
 )
 SELECT start, until FROM pair WHERE until > start ORDER BY start LIMIT %(limit)s
 """
-NEWEST_MINUTE: Final[LiteralString] = """
-SELECT max(minute) FROM metric_window WHERE site = %s AND simulated = %s
+NEWEST_WINDOW: Final[LiteralString] = """
+SELECT newest.minute, flag.simulated
+FROM (VALUES (true), (false)) AS flag (simulated)
+CROSS JOIN LATERAL (
+    SELECT max(minute) AS minute FROM metric_window
+    WHERE site = %s AND simulated = flag.simulated
+) newest
+WHERE newest.minute IS NOT NULL
+ORDER BY newest.minute DESC LIMIT 1
 """
-IS_SIMULATED: Final[LiteralString] = """
-SELECT b.simulated FROM batch b JOIN device d USING (device) WHERE d.site = %s
-ORDER BY b.stored DESC LIMIT 1
-"""
-ALIVE: Final[LiteralString] = "SELECT 1"
 
 
 class SiteRow(NamedTuple):
@@ -278,21 +280,6 @@ async def list_gaps(
     return [(row[0], row[1]) for row in rows]
 
 
-async def newest_minute(
-    connection: AsyncConnection, *, site: int, simulated: bool
-) -> datetime | None:
-    """Newest minute of which there is a window, None if there is none."""
-    rows = await (await connection.execute(NEWEST_MINUTE, [site, simulated])).fetchall()
-    newest: datetime | None = rows[0][0]
-    return newest
-
-
-async def is_simulated(connection: AsyncConnection, site: int) -> bool | None:
-    """Whether the newest batch of a site is simulated, None if there is none."""
-    row = await (await connection.execute(IS_SIMULATED, [site])).fetchone()
-    return None if row is None else row[0]
-
-
-async def is_alive(connection: AsyncConnection) -> None:
-    """Ask the database something that costs nothing; it answers or the driver raises."""
-    await connection.execute(ALIVE)
+async def newest_window(connection: AsyncConnection, site: int) -> tuple[datetime, bool] | None:
+    """Minute of the newest window of a site and whether it is simulated, None without any."""
+    return await (await connection.execute(NEWEST_WINDOW, [site])).fetchone()

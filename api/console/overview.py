@@ -15,10 +15,9 @@ from storage.overview import (
     DeviceRow,
     LatestRow,
     SiteRow,
-    is_simulated,
     latest_scalars,
     list_devices,
-    newest_minute,
+    newest_window,
 )
 from storage.pool import Pool
 
@@ -79,10 +78,9 @@ class Overviews:
 
     async def _fetch(self, row: SiteRow, now: datetime) -> Overview:
         async with self._pool.connection(timeout=5) as connection:
-            simulated = bool(await is_simulated(connection, row.site))
-            newest = await newest_minute(connection, site=row.site, simulated=simulated)
-            record = newest is not None and now - newest > RECORD_AFTER
-            at = newest if record and newest is not None else now
+            newest, simulated = await newest_window(connection, row.site) or (now, False)
+            record = now - newest > RECORD_AFTER
+            at = newest if record else now
             at = at.replace(second=0, microsecond=0) + timedelta(minutes=1)
             metrics = await list_metrics(
                 connection,

@@ -10,7 +10,13 @@ from pydantic import AwareDatetime, BaseModel, Field
 from api.dependencies import Now
 from contracts.version import __version__
 from storage.errors import DatabaseLostError
-from storage.overview import BacklogRow, DeliveryRow, read_backlog, read_delivery
+from storage.overview import (
+    BacklogRow,
+    DeliveryRow,
+    count_dead_letters,
+    read_backlog,
+    read_delivery,
+)
 
 router = APIRouter(prefix="/v1", tags=["health"])
 
@@ -35,6 +41,7 @@ class Ingest(Part):
     last_stored: AwareDatetime | None = None
     batches: int = 0
     latency_p95_s: float | None = None
+    dead_letters: int = Field(0, description="ever, and not yet replayed")
 
 
 class Analytics(Part):
@@ -82,13 +89,14 @@ async def read_health(request: Request, now: datetime) -> Health:
         async with state.pool.connection(timeout=WAIT_S) as connection:
             delivery = await read_delivery(connection, now=now, window=WINDOW)
             backlog = await read_backlog(connection)
+            dead_letters = await count_dead_letters(connection)
     except DatabaseLostError:
         database = Part(state="down", detail="does not answer")
         ingest = Ingest(state="degraded", detail="unknown without the database")
         analytics = Analytics(state="degraded", detail="unknown without the database")
     else:
         database = Part(state="ok", detail="answers")
-        ingest, analytics = _ingest(delivery), _analytics(backlog, now)
+        ingest, analytics = _ingest(delivery, dead_letters), _analytics(backlog, now)
     connected = state.feed.connected.is_set()
     broker = Part(
         state="ok" if connected else "down", detail="connected" if connected else "not connected"
@@ -113,7 +121,7 @@ async def read_health(request: Request, now: datetime) -> Health:
     )
 
 
-def _ingest(row: DeliveryRow) -> Ingest:
+def _ingest(row: DeliveryRow, dead_letters: int) -> Ingest:
     late = row.latency_p95 is not None and row.latency_p95 > LATE_S
     if row.batches == 0:
         detail = "nothing arrived in five minutes"
@@ -125,6 +133,7 @@ def _ingest(row: DeliveryRow) -> Ingest:
         last_stored=row.last_stored,
         batches=row.batches,
         latency_p95_s=row.latency_p95,
+        dead_letters=dead_letters,
     )
 
 
