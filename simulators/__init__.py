@@ -1,1 +1,1 @@
-"""SUMO worlds, rendered cameras, 5G link, recorded replay: what feeds real edge agents."""
+"""Simulated streets: SUMO, rendered cameras, signals, modems. What feeds real edge agents."""
