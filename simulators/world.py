@@ -155,7 +155,7 @@ class World:
         return self.plan.colour(phase, time + self._warm_up)
 
     def signal_events(self) -> list[SignalEvent]:
-        """List what the controller logged since the last call, in order of time; ask at each step."""
+        """List what the controller logged since the last call, in order; ask at each step."""
         switched = []
         while self._next.at < self._scene.time + self._warm_up:
             switched.append(self._logged(*self._next))
