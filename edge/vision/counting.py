@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from edge.vision.frames import Bools, Bytes, Floats, Ids, Integers
 
-HYSTERESIS: Final = 0.12
+HYSTERESIS: Final = 0.2
 """Distance behind a line at which somebody has passed it, in own sizes: boxes tremble."""
 
 

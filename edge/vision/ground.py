@@ -35,7 +35,8 @@ class Ground:
     Parameters
     ----------
     matrix : (3, 3) float
-        Takes homogeneous image points [px] to homogeneous ground points [m].
+        Takes homogeneous image points [px] to homogeneous ground points [m]; the last coordinate
+        is positive before the horizon.
     """
 
     def __init__(self, matrix: Floats) -> None:
@@ -55,6 +56,7 @@ class Ground:
         if len(image) < FEWEST_PAIRS:
             msg = f"homography has {len(image)} point pairs; give at least {FEWEST_PAIRS}"
             raise GroundError(msg)
+        image, ground = np.asarray(image, float), np.asarray(ground, float)
         origin = ground.mean(axis=0)  # centred, so that large coordinates cost no digits
         matrix, _ = cv2.findHomography(image, ground - origin, 0)
         flat = matrix is None or not np.isfinite(matrix).all()
@@ -63,13 +65,18 @@ class Ground:
             msg = "homography: the points lie on one line; give four of which no three do"
             raise GroundError(msg)
         back = np.array([[1, 0, origin[0]], [0, 1, origin[1]], [0, 0, 1]])
-        return cls(back @ matrix)
+        matrix = back @ matrix
+        front = np.column_stack((image, np.ones(len(image)))) @ matrix[2]
+        if front.min() <= 0 <= front.max():
+            msg = "homography: the horizon runs between the points; check their order"
+            raise GroundError(msg)
+        return cls(matrix * np.sign(front[0]))
 
     def places(self, points: Floats) -> Places:
         """Ground positions of image points (n, 2) [px]; nan beyond the horizon."""
         h = self.matrix
         u = np.column_stack((points, np.ones(len(points)))) @ h.T
-        # the sign of the denominator on the near side of the horizon is that of the lowest points
+        u[u[:, 2] <= 0] = np.nan
         with np.errstate(divide="ignore", invalid="ignore"):
             xy = u[:, :2] / u[:, 2:]
             jacobian = (h[None, :2, :2] - xy[:, :, None] * h[None, None, 2, :2]) / u[

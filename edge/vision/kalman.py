@@ -78,16 +78,11 @@ def predict(state: BoxState, seconds: float) -> BoxState:
     return BoxState(mean, cov)
 
 
-def hold_size(state: BoxState, axes: Bools) -> BoxState:
-    """State in which boxes do not stretch along some axes (n, 2): the image cuts them there."""
-    mean, cov = state.mean.copy(), state.cov.copy()
-    mean[axes, 3] = 0.0
-    cov[axes, 3, :] = cov[axes, :, 3] = 0.0
-    return BoxState(mean, cov)
-
-
 def update(state: BoxState, boxes: Boxes, seen: Bools) -> BoxState:
     """State after measuring boxes.
+
+    Along an axis of which not both edges are seen, nothing is learnt of the size: it is kept, and
+    stops changing, or the hidden edge would run away with it.
 
     Parameters
     ----------
@@ -100,11 +95,16 @@ def update(state: BoxState, boxes: Boxes, seen: Bools) -> BoxState:
     """
     mean, cov = state.mean.copy(), state.cov.copy()
     variance = ((EDGE_NOISE * scale_of(state.mean) + PIXEL_NOISE) ** 2)[:, None]
+    whole = (seen[:, :2] & seen[:, 2:])[..., None]
+    mean[..., 3:] *= whole
+    teaches = np.where(whole, 1.0, np.array([1.0, 0.0, 1.0, 0.0]))
     for row, columns in ((_LOW, slice(0, 2)), (_HIGH, slice(2, 4))):
         projected = cov @ row  # (n, 2, 4)
         gain = projected / (projected @ row + variance)[..., None]
-        gain *= seen[:, columns, None]
+        gain *= seen[:, columns, None] * teaches
         mean += gain * (boxes[:, columns] - mean @ row)[..., None]
-        cov -= gain[..., :, None] * projected[..., None, :]
+        keep = np.eye(4) - gain[..., :, None] * row  # Joseph's form, as the gain is not optimal
+        noise = gain[..., :, None] * gain[..., None, :] * variance[..., None, None]
+        cov = keep @ cov @ keep.swapaxes(2, 3) + noise
     mean[:, :, 1] = np.maximum(mean[:, :, 1], 1.0)
     return BoxState(mean, cov)

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from edge.vision.frames import Boxes, Bytes, Float32s, Floats, Frame, Image, Integers
+from edge.vision.ghosts import Ghosts
 
 WORKING_WIDTH: Final = 480
 """Width the background is kept at; a smaller image is taken as it is. [px]"""
@@ -18,14 +19,16 @@ MEMORY: Final = 40.0
 """Time constant of the background; what stands untracked is learnt in a tenth of it. [s]"""
 TEACH_EVERY: Final = 0.2
 """Time between two lessons of the background. [s]"""
-WARM_UP: Final = 2.0
-"""Time in which the first background is learnt fast. [s]"""
+BACKGROUND_SHARE: Final = 0.75
+"""Share of the time that what a pixel shows most often makes up, and with it the background."""
 VARIANCE_THRESHOLD: Final = 16.0
 """Squared Mahalanobis distance from which a pixel is no background."""
 SHADOW: Final = 0.5
 """Darkest share of the background's brightness that may be a shadow."""
 SMALLEST: Final = 0.0004
 """Smallest blob, as a share of the image."""
+GHOST_RATE: Final = 0.6
+"""Rate at which the background learns what a ghost hides."""
 UPHEAVAL: Final = 0.6
 """Share of the image beyond which not the street moved but the light or the camera."""
 ORDINARY_MISFIT: Final = 3.0
@@ -61,11 +64,13 @@ class Motion:
         self._size = (round(width / self.scale), round(height / self.scale))
         self._mixture = cv2.createBackgroundSubtractorMOG2(500, VARIANCE_THRESHOLD, True)
         self._mixture.setShadowThreshold(SHADOW)
-        self._exposure = Exposure()
+        self._mixture.setBackgroundRatio(BACKGROUND_SHARE)
+        self._exposure, self._ghosts = Exposure(), Ghosts()
         side = max(3, round(min(self._size) / 60) | 1)
         self._closing = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
         self._opening = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
-        self._began = self._taught = -1
+        self._taught = -1
+        self._lessons = 0
         self._moving: Bytes = np.zeros(self._size[::-1], np.uint8)
 
     def look(self, frame: Frame, standing: Boxes) -> Blobs:
@@ -78,8 +83,6 @@ class Motion:
         standing : (n, 4) float
             Boxes of known road users, not to be learnt. [px]
         """
-        if self._began < 0:
-            self._began = frame.captured
         small = frame.image
         if self.scale > 1:
             resized = cv2.resize(small, self._size, interpolation=cv2.INTER_AREA)
@@ -93,7 +96,15 @@ class Motion:
         moving = cv2.morphologyEx(moving, cv2.MORPH_OPEN, self._opening)
         closed = cv2.morphologyEx(moving, cv2.MORPH_CLOSE, self._closing)
         self._moving = np.asarray(closed, np.uint8)
+        if (
+            ghosts := self._ghosts.look(small, self._moving, frame.captured, self._background)
+        ) is not None:
+            # at once: whoever passes there meanwhile would be taken for part of it
+            self._mixture.apply(small, knownForegroundMask=~ghosts, learningRate=GHOST_RATE)
         return blobs(self._moving, self.scale)
+
+    def _background(self) -> Image:
+        return np.asarray(self._mixture.getBackgroundImage(), np.uint8)
 
     def _teach(self, small: Image, captured: int, standing: Boxes, moved: float) -> None:
         """Let the background learn what lies outside the known road users."""
@@ -101,15 +112,12 @@ class Motion:
         if since < TEACH_EVERY:
             return
         self._taught = captured
-        age = (captured - self._began) / 1e6
-        if age < WARM_UP or moved > UPHEAVAL:
-            rate = 1 / (2 + age / TEACH_EVERY) if age < WARM_UP else 0.2
-            self._mixture.apply(small, learningRate=rate)
-            return
+        self._lessons = 1 if moved > UPHEAVAL else self._lessons + 1
         known = np.zeros(small.shape[:2], np.uint8)
         for left, top, right, bottom in np.round(standing / self.scale).astype(int).tolist():
             known[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = 255
-        rate = 1 - math.exp(-min(since, 1.0) / MEMORY)
+        # the plain mean of what was seen so far, until that is more than there is memory for
+        rate = max(1 / self._lessons, 1 - math.exp(-min(since, 1.0) / MEMORY))
         self._mixture.apply(small, knownForegroundMask=known, learningRate=rate)
 
 

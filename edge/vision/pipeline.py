@@ -19,6 +19,8 @@ from edge.vision.settings import VisionSettings
 from edge.vision.tracker import PATIENCE, Tracker
 from edge.vision.tracks import Tracks, standing
 
+LARGEST: Final = 0.12
+"""Size beyond which boxes do not tremble more at a line, as a share of the image's diagonal."""
 SIZE_VOTE: Final = 0.1
 """Vote of a fitting size for a class; a detector's votes weigh its score."""
 
@@ -104,11 +106,12 @@ class Pipeline:
         state, sd = self._locate(tracks, point, captured)
         speed = np.hypot(*state.velocity.T)
         kind = tracks.kind.astype(np.uint8)
+        height, width = self._shape[:2]
+        extent = np.minimum(size(clip(boxes, width, height)), LARGEST * np.hypot(width, height))
         crossings = self._counter.step(
-            tracks.id, seen, tracks.confirmed, point, size(boxes), kind, speed, tracks.score,
+            tracks.id, seen, tracks.confirmed, point, extent, kind, speed, tracks.score,
             captured,
         )  # fmt: skip
-        height, width = self._shape[:2]
         image = np.array([[0.0, 0.0, width, height]])
         inside = intersection(boxes, image)[:, 0] > 0.3 * area(boxes)
         show = np.flatnonzero(tracks.confirmed & inside & _recent(tracks, captured))

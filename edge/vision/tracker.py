@@ -16,7 +16,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from edge.vision import kalman
-from edge.vision.boxes import area, centre, gap, grow, intersection, iou, size
+from edge.vision.boxes import area, gap, grow, intersection, iou, size
 from edge.vision.detections import Detections
 from edge.vision.frames import Bools, Boxes, Floats, Integers
 from edge.vision.tracks import Tracks
@@ -117,7 +117,6 @@ class Tracker:
         t, now = self.tracks, self._now
         before = kalman.BoxState(t.mean[track], t.cov[track])
         cut = self._cut(found.boxes, kalman.to_boxes(before.mean))
-        before = kalman.hold_size(before, cut[:, :2] | cut[:, 2:])
         seen = found.seen & ~cut
         t.mean[track], t.cov[track] = kalman.update(before, found.boxes, seen)
         t.alone_now[:] = False
@@ -129,7 +128,7 @@ class Tracker:
         t.named[track] |= found.kind > 0
         t.score[track] += 0.2 * (found.score - t.score[track])
         scale = np.maximum(kalman.scale_of(t.mean), 1.0)
-        way = np.hypot(*(centre(t.boxes) - t.origin).T) / scale
+        way = self._way(t.origin, t.boxes) / scale
         t.moved = np.where(t.seen == now, np.maximum(t.moved, way), t.moved)
         pace = np.hypot(t.mean[:, 0, 2], t.mean[:, 1, 2]) / scale
         t.still = np.where(pace > STILL, now, t.still)
@@ -145,6 +144,18 @@ class Tracker:
             expected[:, 2:] > boxes[:, 2:]
         )
         return np.hstack((low, high))
+
+    def _way(self, start: Boxes, end: Boxes) -> Floats:
+        """Distance (n,) [px] that boxes moved as a whole: what only stretches has not moved."""
+        margin = BORDER * self._image.max()
+        limit = self._image[0, 2:]
+        low, high = end[:, :2] - start[:, :2], end[:, 2:] - start[:, 2:]
+        both = np.where(low * high > 0, np.minimum(np.abs(low), np.abs(high)), 0.0)
+        low_cut = np.minimum(start[:, :2], end[:, :2]) <= margin
+        high_cut = np.maximum(start[:, 2:], end[:, 2:]) >= limit - margin
+        axes = np.where(low_cut, np.abs(high), np.where(high_cut, np.abs(low), both))
+        way: Floats = np.hypot(axes[:, 0], axes[:, 1])
+        return way
 
     def _start(self, found: Detections) -> None:
         found = found.pick(np.arange(min(len(found.score), CAPACITY - len(self.tracks))))

@@ -7,10 +7,12 @@ import numpy as np
 
 from contracts.classes import RoadUser
 from edge.vision import kalman
-from edge.vision.boxes import centre, grow
+from edge.vision.boxes import grow
 from edge.vision.detections import Detections
 from edge.vision.frames import Bools, Boxes, Floats, Ids, Integers
 
+SLOW: Final = 0.5
+"""Speed below which the background would begin to learn a road user. [own sizes / s]"""
 MATURE_AGE: Final = 0.5
 """Time seen alone with nobody near [s], and ..."""
 MATURE_MOVED: Final = 0.7
@@ -33,7 +35,7 @@ class Tracks:
     named: Bools  # (n,) a detector has seen it
     votes: Floats  # (n, classes) summed scores per class
     score: Floats  # (n,) smoothed score
-    origin: Floats  # (n, 2) where it was first seen [px]
+    origin: Boxes  # (n, 4) where it was first seen [px]
     moved: Floats  # (n,) longest distance from there so far, in own sizes
     still: Integers  # (n,) since when it stands, or the last moment at which it moved [µs]
     twin: Integers  # (n,) last moment at which it overlapped no older track [µs]
@@ -64,7 +66,7 @@ class Tracks:
             named=found.kind > 0,
             votes=votes,
             score=found.score.copy(),
-            origin=centre(found.boxes),
+            origin=found.boxes.copy(),
             moved=np.zeros(n),
             still=np.full(n, now),
             twin=np.full(n, now),
@@ -103,7 +105,8 @@ def standing(tracks: Tracks, now: int, longest: float) -> Boxes:
     """
     genuine = tracks.confirmed & ((tracks.moved > 1) | tracks.named)
     recent = now - tracks.still <= longest * 1e6
-    return grow(tracks.boxes[genuine & recent], 0.08)
+    slow = np.hypot(*tracks.mean[:, :, 2].T) < SLOW * kalman.scale_of(tracks.mean)
+    return grow(tracks.boxes[genuine & recent & slow], 0.08)
 
 
 def mature(tracks: Tracks) -> Bools:

@@ -1,0 +1,91 @@
+"""What seems to stand and is not there: the background was wrong.
+
+A road user that stood in the first picture leaves, when it drives off, a hole in the background
+that looks like a standing one. The two are told apart by their outline [1]_: that of somebody is an
+edge of the picture, that of a ghost is an edge of the background.
+
+References
+----------
+.. [1] R. Cucchiara et al., "Detecting moving objects, ghosts, and shadows in video streams,"
+   IEEE Trans. PAMI 25(10), 2003.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import cv2
+import numpy as np
+
+from edge.vision.frames import Bytes, Floats, Image
+
+LOOK_EVERY: Final = 0.5
+"""Time between two looks; what changed less in between stands. [s]"""
+STANDS: Final = 12
+"""Largest change of a pixel that stands. [grey levels]"""
+SMALLEST: Final = 0.0008
+"""Smallest ghost that is dealt with, as a share of the image."""
+SHARPER: Final = 1.3
+"""How much sharper the outline is in the background than in the picture."""
+
+
+class Ghosts:
+    """Memory of one camera: how it looked a moment ago, and what seemed to move then."""
+
+    def __init__(self) -> None:
+        self._looked = -1
+        self._grey: Bytes | None = None
+        self._moving: Bytes | None = None
+
+    def look(
+        self, image: Image, moving: Bytes, captured: int, background: Callable[[], Image]
+    ) -> Bytes | None:
+        """Find the ghosts (h, w), 255 where one is; None if there is none or it is not yet time.
+
+        Parameters
+        ----------
+        image : (h, w, 3) uint8
+        moving : (h, w) uint8
+            255 where the picture differs from the background.
+        captured : int
+            Moment of the picture. [µs]
+        background : callable
+            Gives the background (h, w, 3), which costs time.
+        """
+        if 0 <= captured - self._looked < LOOK_EVERY * 1e6:
+            return None
+        self._looked = captured
+        grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
+        before, moved = self._grey, self._moving
+        self._grey, self._moving = grey, moving
+        if before is None or moved is None:
+            return None
+        change = cv2.blur(cv2.absdiff(grey, before), (3, 3))
+        stands = ((moving > 0) & (moved > 0) & (change < STANDS)).astype(np.uint8)
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(stands, connectivity=4)
+        large = np.flatnonzero(stats[1:, cv2.CC_STAT_AREA] >= SMALLEST * moving.size) + 1
+        if count == 1 or not len(large):
+            return None
+        behind = np.asarray(cv2.cvtColor(background(), cv2.COLOR_BGR2GRAY), np.uint8)
+        ghosts: Bytes = np.zeros_like(moving)
+        for label in large.tolist():
+            x, y, w, h = stats[label, :4].tolist()
+            around = np.s_[max(y - 3, 0) : y + h + 3, max(x - 3, 0) : x + w + 3]
+            piece = (labels[around] == label).astype(np.uint8)
+            if _is_ghost(grey[around], behind[around], piece):
+                ghosts[around][piece > 0] = 255
+        return ghosts if ghosts.any() else None
+
+
+def _is_ghost(picture: Bytes, background: Bytes, piece: Bytes) -> bool:
+    """Whether the outline of a piece (h, w) is sharper in the background than in the picture."""
+    square = np.ones((5, 5), np.uint8)
+    outline = (cv2.dilate(piece, square) > 0) & (cv2.erode(piece, square) == 0)
+    return bool(
+        _sharpness(background)[outline].mean() > SHARPER * _sharpness(picture)[outline].mean()
+    )
+
+
+def _sharpness(grey: Bytes) -> Floats:
+    smooth = cv2.blur(grey, (3, 3))
+    x, y = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
+    return np.asarray(np.abs(x) + np.abs(y), np.float64)
