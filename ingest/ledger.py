@@ -25,23 +25,24 @@ SELECT DISTINCT device, boot FROM unnest(%(devices)s::int[], %(boots)s::uuid[]) 
 ORDER BY device, boot
 ON CONFLICT DO NOTHING"""
 
-FIND_COMMITTED: Final = """
-WITH locked AS MATERIALIZED (
-    SELECT device, boot, committed, pg_column_size(committed) + pg_column_size(lost) AS bytes
-    FROM ledger
-    WHERE (device, boot) IN (SELECT * FROM unnest(%(devices)s::int[], %(boots)s::uuid[]))
-    ORDER BY device, boot
-    FOR UPDATE
-)
+LOCK: Final = """
+SELECT FROM ledger
+WHERE (device, boot) IN (SELECT * FROM unnest(%(devices)s::int[], %(boots)s::uuid[]))
+ORDER BY device, boot
+FOR UPDATE"""
+
+# A statement of its own: it must see what was committed while the lock was waited for.
+FIND_KNOWN: Final = """
 SELECT place - 1, i.seq <@ committed, ARRAY(
     SELECT b.digest FROM batch b
     WHERE i.seq <@ committed AND (b.device, b.boot, b.seq) = (i.device, i.boot, i.seq)
 )
 FROM unnest(%(devices)s::int[], %(boots)s::uuid[], %(seqs)s::int8[])
     WITH ORDINALITY AS i(device, boot, seq, place)
-JOIN locked USING (device, boot)
+JOIN ledger USING (device, boot)
 WHERE i.seq <@ committed
-   OR (bytes > %(max_bytes)s AND NOT (i.seq - 1 <@ committed OR i.seq + 1 <@ committed))"""
+   OR (pg_column_size(committed) + pg_column_size(lost) > %(max_bytes)s
+       AND NOT (i.seq - 1 <@ committed OR i.seq + 1 <@ committed))"""
 
 WIDEN: Final = """
 WITH change AS (
@@ -106,9 +107,11 @@ def lock(connection: Connection, names: Sequence[Name]) -> dict[int, Known]:
     """Lock what these names belong to; say what is known, by the place of the name."""
     devices, boots, seqs = _columns(names)
     arguments = {"devices": devices, "boots": boots, "seqs": seqs, "max_bytes": MAX_BYTES}
-    connection.execute(OPEN, arguments)
-    rows = connection.execute(FIND_COMMITTED, arguments).fetchall()
-    return {place: Known(committed, digests) for place, committed, digests in rows}
+    with connection.pipeline():
+        connection.execute(OPEN, arguments)
+        connection.execute(LOCK, arguments)
+        found = connection.execute(FIND_KNOWN, arguments)
+    return {place: Known(committed, digests) for place, committed, digests in found}
 
 
 def widen(

@@ -235,3 +235,27 @@ def test_small_and_large(street: Any, eventually: Any, rows: int) -> None:
     device.send(device.batch(rows=rows, value=1))
     eventually("durable", lambda: device.is_durable(0))
     assert street.rows(SUM) == [(rows, rows)]
+
+
+def test_two_ingests_beside_each_other(
+    settings: IngestSettings, ingest: Ingest, street: Any, eventually: Any
+) -> None:
+    """Both hear everything and write at the same time: the ledger lets each batch in once."""
+    second = Ingest(settings.model_copy(update={"ingest_client": uuid.uuid4().hex}), utc_now)
+    thread = threading.Thread(target=second.run)
+    thread.start()
+    eventually("subscription", second.receiver.subscribed.is_set)
+    devices = [street.device(f"cam-{i}") for i in range(3)]
+    for _ in range(30):
+        for device in devices:
+            device.send(device.batch(value=1))
+    for device in devices:
+        eventually("durable", lambda: device.is_durable(29))  # noqa: B023
+    both = (ingest.meters, second.meters)
+    eventually("both", lambda: all(meters.messages._value.get() >= 90 for meters in both))
+    second.stop()
+    thread.join(20)
+    assert street.rows(SUM) == [(270, 270.0)]
+    assert street.rows("SELECT count(*), count(DISTINCT (device, seq)) FROM batch") == [(90, 90)]
+    assert sum(meters.batches._value.get() for meters in both) == 90
+    assert sum(meters.duplicates._value.get() for meters in both) == 90
