@@ -52,7 +52,7 @@ def create_api(settings: ApiSettings, *, clock: Clock = utc_now) -> FastAPI:
         app.state.pool = pool
         app.state.keys = KeyRing(pool)
         app.state.pictures, app.state.looks = Pictures(settings), Looks()
-        app.state.overviews = Overviews(pool, app.state.definitions, clock)
+        app.state.overviews = Overviews(app.state)
         await pool.open(wait=False)  # health says so when the database is away
         reading = asyncio.create_task(feed.run(), name="live feed")
         try:

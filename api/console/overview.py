@@ -5,8 +5,11 @@ from collections import OrderedDict
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from starlette.datastructures import State
+
 from analytics.indicators.definitions import Definition
-from contracts.clock import Clock, from_micros
+from api.routers.health import Health, read_health
+from contracts.clock import from_micros
 from contracts.metrics import BACKLOG_AGE, UPLINK_ROUND_TRIP
 from contracts.site import Site
 from storage.indicators import IndicatorValue, latest_values
@@ -19,7 +22,6 @@ from storage.overview import (
     list_devices,
     newest_window,
 )
-from storage.pool import Pool
 
 SPAN: Final = timedelta(minutes=30)
 """Of the charts."""
@@ -49,23 +51,22 @@ class Overview(NamedTuple):
     incidents: list[Incident]
     devices: list[DeviceRow]
     scalars: dict[tuple[str, str], LatestRow]
+    health: Health
     indicators: list[tuple[Definition, IndicatorValue | None]]
 
 
 class Overviews:
     """Reads overviews; pages that look at the same site share a reading."""
 
-    def __init__(self, pool: Pool, definitions: dict[str, Definition], clock: Clock) -> None:
-        self._pool = pool
-        self._definitions = definitions
-        self._clock = clock
+    def __init__(self, state: State) -> None:
+        self._state = state  # the application's: its pool, its clock, its definitions
         self._read: OrderedDict[int, Overview] = OrderedDict()
         self._turn = asyncio.Lock()
 
     async def of(self, row: SiteRow) -> Overview:
         """Overview of a site, at most two seconds old."""
         async with self._turn:
-            now = from_micros(self._clock())
+            now = from_micros(self._state.clock())
             known = self._read.get(row.site)
             if known is not None and now - known.now < timedelta(seconds=FRESH_S):
                 return known
@@ -77,7 +78,7 @@ class Overviews:
             return fresh
 
     async def _fetch(self, row: SiteRow, now: datetime) -> Overview:
-        async with self._pool.connection(timeout=5) as connection:
+        async with self._state.pool.connection(timeout=5) as connection:
             newest, simulated = await newest_window(connection, row.site) or (now, False)
             record = now - newest > RECORD_AFTER
             at = newest if record else now
@@ -106,6 +107,7 @@ class Overviews:
                 connection, site=row.site, metrics=SCALARS, since=at - SCALAR_AGE
             )
             values = await latest_values(connection, site=row.site, simulated=simulated)
+        health = await read_health(self._state, now)
         latest = {value.definition: value for value in values}
         return Overview(
             site=Site.model_validate(row.plan),
@@ -117,5 +119,6 @@ class Overviews:
             incidents=incidents,
             devices=devices,
             scalars={(each.device, each.metric): each for each in scalars},
-            indicators=[(each, latest.get(each.id)) for each in self._definitions.values()],
+            health=health,
+            indicators=[(each, latest.get(each.id)) for each in self._state.definitions.values()],
         )

@@ -100,7 +100,9 @@ class _Page:
         self._put("indicators", rows.indicator_rows(overview, words))
         self._put("cameras", rows.camera_rows(overview, words))
         self._put("incidents", rows.incident_rows(overview, words))
-        self._put("devices", rows.device_rows(overview, words))
+        self._put(
+            "devices", rows.device_rows(overview, words), parts=rows.part_rows(overview, words)
+        )
         _draw(self._flow, charts.flow_chart(overview, words))
         _draw(self._lines, charts.line_chart(overview, words))
         _draw(self._speed, charts.speed_chart(overview, words))
@@ -119,8 +121,8 @@ class _Page:
         self._panels[name] = ui.html("", tag="section", sanitize=False)
         return self._panels[name]
 
-    def _put(self, name: Panel, content: list[rows.Row]) -> None:
-        text = _render(name, w=self._words, **{name: content})
+    def _put(self, name: Panel, content: list[rows.Row], **more: list[rows.Row]) -> None:
+        text = _render(name, w=self._words, **{name: content}, **more)
         # What did not change stays: focus and scroll position live in it.
         if self._shown.get(name) != text:
             self._shown[name] = text

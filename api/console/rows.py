@@ -51,6 +51,26 @@ def device_rows(overview: Overview, words: Words) -> list[Row]:
     return [_device(row, overview, words) for row in overview.devices]
 
 
+def part_rows(overview: Overview, words: Words) -> list[Row]:
+    """Parts of the platform and how each does."""
+    health = overview.health
+    late = words.duration(health.ingest.latency_p95_s)
+    told = {
+        "database": "",
+        "broker": "",
+        "ingest": late if health.ingest.batches else "",
+        "analytics": words("part.waiting", n=words.number(health.analytics.dirty_windows)),
+    }
+    rows: list[Row] = [
+        {"name": name, "state": getattr(health, name).state, "detail": detail}
+        for name, detail in told.items()
+    ]
+    if letters := health.ingest.dead_letters:
+        detail = words.number(letters)
+        rows.append({"name": "dead_letters", "state": "degraded", "detail": detail})
+    return rows
+
+
 def indicator_rows(overview: Overview, words: Words) -> list[Row]:
     """Cards: a value with all that belongs to it, or the word for why there is none."""
     rows = []

@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import AwareDatetime, BaseModel, Field
+from starlette.datastructures import State
 
 from api.dependencies import Now
 from contracts.version import __version__
@@ -75,16 +76,15 @@ class Health(BaseModel):
 @router.get("/health", responses={503: {"model": Health, "description": "A part is down"}})
 async def get_health(request: Request, response: Response, now: Now) -> Health:
     """State of each part; needs no key. 503 if a part is down."""
-    health = await read_health(request, now)
+    health = await read_health(request.app.state, now)
     response.headers["Cache-Control"] = "no-store"
     if health.state == "down":
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
     return health
 
 
-async def read_health(request: Request, now: datetime) -> Health:
-    """Ask each part."""
-    state = request.app.state
+async def read_health(state: State, now: datetime) -> Health:
+    """Ask each part; `state` is the application's."""
     try:
         async with state.pool.connection(timeout=WAIT_S) as connection:
             delivery = await read_delivery(connection, now=now, window=WINDOW)

@@ -17,5 +17,5 @@ router = APIRouter(tags=["health"])
 async def get_prometheus(request: Request, now: Now) -> Response:
     """Figures of requests, live streams, ingest lag and backlog."""
     meters = request.app.state.meters
-    meters.take_health(await read_health(request, now))
+    meters.take_health(await read_health(request.app.state, now))
     return Response(generate_latest(meters.registry), media_type=CONTENT_TYPE_LATEST)
