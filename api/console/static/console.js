@@ -5,6 +5,7 @@ import { Playback } from "./playback.js";
 
 const FRAME = 33; // [ms] between drawings
 const TEXT = 250; // [ms] between changes of the counters
+const AGAIN = 5000; // [ms] until a refused stream is asked for again
 const STALE = 10000; // [ms] without a frame
 const PICTURE = 1000; // [ms] between pictures of a camera
 const AFTER_FAULT = 15000; // [ms] until a camera that gave no picture is asked again
@@ -107,6 +108,11 @@ class Live {
   }
 
   start() {
+    this.connect();
+    requestAnimationFrame((now) => this.frame(now));
+  }
+
+  connect() {
     const source = new EventSource(`/v1/live?site=${encodeURIComponent(this.configuration.site)}`);
     const on = (name, act) =>
       source.addEventListener(name, (event) => {
@@ -127,8 +133,12 @@ class Live {
     });
     on("state", () => {});
     source.onopen = () => (this.state = "live");
-    source.onerror = () => (this.state = source.readyState === EventSource.CLOSED ? "lost" : "connecting");
-    requestAnimationFrame((now) => this.frame(now));
+    source.onerror = () => {
+      const refused = source.readyState === EventSource.CLOSED;
+      this.state = refused ? "lost" : "connecting";
+      // The browser comes back by itself after a cut, but not after a refusal.
+      if (refused) setTimeout(() => this.connect(), AGAIN);
+    };
   }
 
   frame(now) {
