@@ -24,6 +24,8 @@ WHOLE: Final = 0.6
 """Overlap of a moving region with a track from which the region is that road user, whole, ..."""
 FRAGMENT: Final = 0.5
 """... and a detector's box that covers less of it than this names only a part."""
+OCCUPIED: Final = 0.5
+"""Share of a track's box that the detector gives to others, from which the track is in doubt."""
 YOUNG: Final = 0.5
 """Age up to which a track may swell, as it is still entering. [s]"""
 
@@ -51,7 +53,8 @@ def fuse(
     if named is None:
         return part(blobs, claims)[0]
     trusted = named.pick((named.score >= TRUSTED) & ~_fragments(named, blobs, tracks))
-    free = (iou(claims.boxes, trusted.boxes) < SAME).all(axis=1)
+    tracks.doubt = np.where(_contradicted(tracks, trusted), tracks.doubt + 1, 0)
+    free = (iou(claims.boxes, trusted.boxes) < SAME).all(axis=1) & (tracks.doubt[rows] == 0)
     n = len(trusted.score)
     both = Claims(
         np.concatenate((trusted.boxes, claims.boxes[free])),
@@ -80,6 +83,13 @@ def _fragments(named: Detections, blobs: Blobs, tracks: Tracks) -> Bools:
     inside = covered(named.boxes, regions) > 0.8  # noqa: PLR2004
     fragments: Bools = np.any(inside & small & whole.T, axis=1)
     return fragments
+
+
+def _contradicted(tracks: Tracks, trusted: Detections) -> Bools:
+    """Tracks (n,) in whose place the detector sees others, and not them."""
+    boxes = tracks.boxes
+    unseen: Bools = np.all(iou(boxes, trusted.boxes) < SAME, axis=1)
+    return unseen & (covered(boxes, trusted.boxes).sum(axis=1) > OCCUPIED)
 
 
 def _name(moving: Detections, named: Detections) -> Detections:

@@ -13,6 +13,8 @@ from edge.vision.frames import Bools, Boxes, Floats, Ids, Integers
 
 SLOW: Final = 0.5
 """Speed below which the background would begin to learn a road user. [own sizes / s]"""
+DOUBTED: Final = 2
+"""Times in a row that a detector saw others in its place, from which a track claims nothing."""
 MATURE_AGE: Final = 0.5
 """Time seen alone with nobody near [s], and ..."""
 MATURE_MOVED: Final = 0.7
@@ -33,6 +35,7 @@ class Tracks:
     free: Floats  # (n,) time for which it was seen alone, with nobody near [s]
     confirmed: Bools  # (n,)
     named: Bools  # (n,) a detector has seen it
+    doubt: Integers  # (n,) times in a row that a detector saw others in its place
     votes: Floats  # (n, classes) summed scores per class
     score: Floats  # (n,) smoothed score
     origin: Boxes  # (n, 4) where it was first seen [px]
@@ -64,6 +67,7 @@ class Tracks:
             free=np.zeros(n),
             confirmed=np.zeros(n, bool),
             named=found.kind > 0,
+            doubt=np.zeros(n, np.int64),
             votes=votes,
             score=found.score.copy(),
             origin=found.boxes.copy(),
@@ -111,4 +115,6 @@ def standing(tracks: Tracks, now: int, longest: float) -> Boxes:
 
 def mature(tracks: Tracks) -> Bools:
     """Tracks (n,) that may claim their share of a merged region."""
-    return tracks.named | (tracks.free >= MATURE_AGE) & (tracks.moved >= MATURE_MOVED)
+    alone = (tracks.free >= MATURE_AGE) & (tracks.moved >= MATURE_MOVED)
+    claims: Bools = (tracks.named | alone) & (tracks.doubt < DOUBTED)
+    return claims
