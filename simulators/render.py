@@ -21,7 +21,8 @@ from simulators.world import Scene
 
 _SHIFT: Final = 4  # sub-pixel bits of OpenCV's drawing
 _SUN: Final = np.array([0.42, -0.55, 0.72])  # towards the sun: a morning in May
-_SHADE: Final = (0.80, 0.62)  # what is left of the light in half-shadow and in shadow
+_SKY: Final = 0.68  # how bright the sky alone makes what sun and sky make 1, in grey levels
+_SHADE: Final = ((1 + _SKY) / 2, _SKY)  # half-shadow, shadow
 _NOISE: Final = 2.6  # of the sensor [grey levels]
 _POOL: Final = 96  # the noise is cut out of a picture that is larger by this [px]
 _PERIODS: Final = np.array([61.0, 173.0, 419.0])  # of the clouds [s]
@@ -99,7 +100,7 @@ class Renderer:
         seen = ((self.view.position - corners[:, :, 0]) * normal).sum(-1) > 0
         own = PALETTE[(scene.ident[rows] * 7 + scene.ident[rows] // 9) % len(PALETTE)]
         paint = np.where(np.isnan(model.colours), own[:, None], model.colours)
-        light = 0.62 + 0.38 * np.clip(normal @ _SUN, 0, 1)
+        light = _SKY + (1 - _SKY) * np.clip(normal @ _SUN, 0, 1)
         points, _ = self.view.project(corners)
         return _fixed(points), paint * light[..., None], seen
 
