@@ -21,7 +21,7 @@ from edge.vision.boxes import area, clip, covered, iou
 from edge.vision.detections import Detections
 from edge.vision.frames import Boxes, Bytes, Float32s, Floats, Image, Integers
 
-LOWEST: Final = 0.1
+LOWEST: Final = 0.2
 """Score below which an answer is not even looked at."""
 OVERLAP: Final = 0.65
 """Overlap from which two boxes are two answers about one thing."""

@@ -24,6 +24,8 @@ WHOLE: Final = 0.6
 """Overlap of a moving region with a track from which the region is that road user, whole, ..."""
 FRAGMENT: Final = 0.5
 """... and a detector's box that covers less of it than this names only a part."""
+ENTERED: Final = 1.0
+"""Way after which who is at the image's border is no longer entering, in own sizes."""
 OCCUPIED: Final = 0.5
 """Share of a track's box that the detector gives to others, from which the track is in doubt."""
 YOUNG: Final = 0.5
@@ -63,7 +65,11 @@ def fuse(
     )
     moving, claim = part(blobs, both)
     moving = moving.pick((claim < 0) | (claim >= n))  # of the others the detector's box is better
-    return _name(moving, named) + trusted + named.pick(named.score < TRUSTED)
+    return (
+        _name(moving, named.pick(named.score >= TRUSTED))
+        + trusted
+        + named.pick(named.score < TRUSTED)
+    )
 
 
 def _growing(tracks: Tracks, now: int, width: int, height: int) -> Bools:
@@ -71,7 +77,8 @@ def _growing(tracks: Tracks, now: int, width: int, height: int) -> Bools:
     limit = np.array([width - margin, height - margin])
     boxes = tracks.boxes
     beyond: Bools = np.hstack((boxes[:, :2] <= margin, boxes[:, 2:] >= limit))
-    growing: Bools = beyond.any(axis=1) | (now - tracks.born < YOUNG * 1e6)
+    entering = beyond.any(axis=1) & (tracks.moved < ENTERED)
+    growing: Bools = entering | (now - tracks.born < YOUNG * 1e6)
     return growing
 
 

@@ -99,12 +99,21 @@ class Motion:
         if (
             ghosts := self._ghosts.look(small, self._moving, frame.captured, self._background)
         ) is not None:
+            # what was seen driving there is no ghost, however sharp the markings under it
+            ghosts &= ~self._inside(standing)
             # at once: whoever passes there meanwhile would be taken for part of it
             self._mixture.apply(small, knownForegroundMask=~ghosts, learningRate=GHOST_RATE)
         return blobs(self._moving, self.scale)
 
     def _background(self) -> Image:
         return np.asarray(self._mixture.getBackgroundImage(), np.uint8)
+
+    def _inside(self, boxes: Boxes) -> Bytes:
+        """Mask (h, w) of what lies inside any of the boxes (n, 4) [px]: 255."""
+        mask: Bytes = np.zeros(self._size[::-1], np.uint8)
+        for left, top, right, bottom in np.round(boxes / self.scale).astype(int).tolist():
+            mask[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = 255
+        return mask
 
     def _teach(self, small: Image, captured: int, standing: Boxes, moved: float) -> None:
         """Let the background learn what lies outside the known road users."""
@@ -113,12 +122,9 @@ class Motion:
             return
         self._taught = captured
         self._lessons = 1 if moved > UPHEAVAL else self._lessons + 1
-        known = np.zeros(small.shape[:2], np.uint8)
-        for left, top, right, bottom in np.round(standing / self.scale).astype(int).tolist():
-            known[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = 255
         # the plain mean of what was seen so far, until that is more than there is memory for
         rate = max(1 / self._lessons, 1 - math.exp(-min(since, 1.0) / MEMORY))
-        self._mixture.apply(small, knownForegroundMask=known, learningRate=rate)
+        self._mixture.apply(small, knownForegroundMask=self._inside(standing), learningRate=rate)
 
 
 def blobs(moving: Bytes, scale: float) -> Blobs:

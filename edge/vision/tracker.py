@@ -27,6 +27,10 @@ BUFFER: Final = 0.25
 """Boxes are compared grown by this share: what moves by its own size still meets itself."""
 LEAST_IOU: Final = 0.1
 """Overlap of the grown boxes below which two boxes are not the same road user."""
+LEAST_IOU_WEAK: Final = 0.5
+"""The same for detections that are not sure of themselves."""
+UNLIKE: Final = 3.0
+"""Ratio of areas beyond which they are not either."""
 CONFIRM_HITS: Final = 3
 CONFIRM_AGE: Final = 0.25
 """Age at which what was seen often enough is believed. [s]"""
@@ -99,14 +103,20 @@ class Tracker:
         owned = np.flatnonzero(detections.owner >= 0)
         pairs = [(detections.owner[owned], owned)]
         alike = iou(grow(tracks.boxes, BUFFER), grow(detections.boxes, BUFFER))
+        ratio = np.log(np.maximum(area(tracks.boxes), 1))[:, None] - np.log(
+            np.maximum(area(detections.boxes), 1)
+        )
+        alike[np.abs(ratio) > np.log(UNLIKE)] = 0
         alike[detections.owner[owned]] = 0
         alike[:, owned] = 0
         high = detections.score >= HIGH
         stages = (
-            (tracks.confirmed, high), (tracks.confirmed, ~high), (~tracks.confirmed, high),
+            (tracks.confirmed, high, LEAST_IOU),
+            (tracks.confirmed, ~high, LEAST_IOU_WEAK),
+            (~tracks.confirmed, high, LEAST_IOU),
         )  # fmt: skip
-        for rows, columns in stages:
-            pair = _match(alike, np.flatnonzero(rows), np.flatnonzero(columns))
+        for rows, columns, least in stages:
+            pair = _match(alike, np.flatnonzero(rows), np.flatnonzero(columns), least)
             alike[pair[0]] = 0
             alike[:, pair[1]] = 0
             pairs.append(pair)
@@ -125,7 +135,7 @@ class Tracker:
         t.seen[track] = now
         t.alone[track] += found.alone
         t.votes[track, found.kind] += np.where(found.kind > 0, found.score, 0)
-        t.named[track] |= found.kind > 0
+        t.named[track] |= (found.kind > 0) & (found.score >= HIGH)
         t.score[track] += 0.2 * (found.score - t.score[track])
         scale = np.maximum(kalman.scale_of(t.mean), 1.0)
         way = self._way(t.origin, t.boxes) / scale
@@ -202,9 +212,11 @@ class Tracker:
         self.tracks = t.pick(waiting & own & (inside | (t.seen == now)))
 
 
-def _match(alike: Floats, rows: Integers, columns: Integers) -> tuple[Integers, Integers]:
+def _match(
+    alike: Floats, rows: Integers, columns: Integers, least: float
+) -> tuple[Integers, Integers]:
     """Best pairs among some rows and columns of a table of likeness."""
     table = alike[np.ix_(rows, columns)]
     row, column = linear_sum_assignment(-table)
-    good = table[row, column] >= LEAST_IOU
+    good = table[row, column] >= least
     return rows[row[good]], columns[column[good]]
