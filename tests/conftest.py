@@ -73,16 +73,40 @@ def database_url(stack: Stack) -> Iterator[str]:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.fixture(scope="session")
+def make_broker(stack: Stack, worker_id: str) -> Iterator[Callable[[str], Stack]]:
+    """Start Mosquitto for those alone who ask by this name in this worker."""
+    made: list[Stack] = []
+
+    def make(name: str) -> Stack:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("TEPNA_DATABASE_URL", stack.endpoints.database_url)
+            broker = Stack(stack.home / f"{name}-{worker_id}")
+        broker.start(owner=os.getpid())
+        made.append(broker)
+        return broker
+
+    yield make
+    for broker in made:
+        broker.remove()
+
+
+@pytest.fixture(scope="session")
+def broker(make_broker: Callable[[str], Stack]) -> Stack:
+    """Broker of this worker."""
+    return make_broker("broker")
+
+
 @pytest.fixture
-def mqtt_url(stack: Stack) -> str:
+def mqtt_url(broker: Stack) -> str:
     """Address of the broker with ingest's account."""
-    return stack.endpoints.mqtt_url
+    return broker.endpoints.mqtt_url
 
 
 @pytest.fixture
-def device_url(stack: Stack) -> Callable[[str], str]:
+def device_url(broker: Stack) -> Callable[[str], str]:
     """Make a device's account by its identity; its address of the broker."""
-    return stack.add_device
+    return broker.add_device
 
 
 @pytest.fixture(scope="session")

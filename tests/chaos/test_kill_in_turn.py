@@ -71,7 +71,9 @@ class LoadedAgent:
         return {number for first, end in ranges for number in range(first, end)}
 
     def finish(self) -> None:
-        """Take no more, and send the rest."""
+        """Take no more, and send the rest: once this life has begun to take anything."""
+        begun = (self.lives - 1) * LIFE
+        eventually("the agent's start", lambda: max(self.promised(), default=-1) >= begun)
         self.process.terminate()
         assert self.process.wait(DEADLINE) == 0
 

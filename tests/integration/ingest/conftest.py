@@ -23,8 +23,15 @@ from ingest.run import Ingest
 from ingest.settings import Broker, IngestSettings
 from storage.pool import Connection, StorageSettings, connect
 from storage.registry import register_device, register_site
+from tepna.stack import Stack
 
 DEADLINE = 20.0
+
+
+@pytest.fixture(scope="session")
+def broker(make_broker: Callable[[str], Stack]) -> Stack:
+    """Give a broker of ingest's own: it hears all devices, also those that other tests left."""
+    return make_broker("ingest")
 
 
 @pytest.fixture
