@@ -18,7 +18,7 @@ demo: setup
 	@$(BIN)/tepna demo $(ARGS)
 
 test: setup
-	@$(BIN)/pytest $(if $(ARGS),$(ARGS),-n 2 --dist loadgroup)
+	@$(BIN)/pytest $(if $(ARGS),$(ARGS),-n 2 --dist worksteal)
 
 lint: setup
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -25,12 +25,11 @@ def _analytics() -> None:
 
 @app.command()
 def run(
-    database_url: Annotated[str | None, typer.Option(help="TEPNA_DATABASE_URL")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes that compute windows.")] = None,
 ) -> None:
     """Compute dirty windows until SIGTERM or SIGINT."""
     try:
-        settings = AnalyticsSettings.load(database_url=database_url, workers=workers)
+        settings = AnalyticsSettings.load(workers=workers)
     except SettingsError as fault:
         typer.echo(str(fault), err=True)
         raise typer.Exit(2) from fault

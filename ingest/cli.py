@@ -24,17 +24,19 @@ def _ingest() -> None:
 
 @app.command()
 def run(
-    database_url: Annotated[str | None, typer.Option(help="TEPNA_DATABASE_URL")] = None,
-    mqtt_url: Annotated[str | None, typer.Option(help="TEPNA_MQTT_URL")] = None,
     metrics_port: Annotated[
         int | None, typer.Option(help="Answer Prometheus on this port of 127.0.0.1.")
     ] = None,
     metrics_host: Annotated[str, typer.Option(help="Address to answer on.")] = "127.0.0.1",
 ) -> None:
-    """Commit what devices send until SIGTERM or SIGINT."""
+    """Commit what devices send until SIGTERM or SIGINT.
+
+    TEPNA_DATABASE_URL and TEPNA_MQTT_URL say where; addresses carry passwords, so no flag takes
+    them.
+    """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
-        settings = IngestSettings.load(database_url=database_url, mqtt_url=mqtt_url)
+        settings = IngestSettings.load()
     except SettingsError as fault:
         typer.echo(str(fault), err=True)
         raise typer.Exit(2) from fault

@@ -16,14 +16,12 @@ from storage.retention import RetentionSettings, retain
 
 app = typer.Typer(no_args_is_help=True, help="The database: schema, sites and retention.")
 
-Url = Annotated[str | None, typer.Option(help="Where the database is: TEPNA_DATABASE_URL.")]
-
 
 @app.command("migrate")
-def migrate_command(database_url: Url = None) -> None:
+def migrate_command() -> None:
     """Bring the schema up to date."""
     try:
-        settings = StorageSettings.load(database_url=database_url)
+        settings = StorageSettings.load()
         applied = migrate(settings.database_url.get_secret_value())
     except (SettingsError, StorageError, DatabaseError) as fault:
         typer.echo(str(fault), err=True)
@@ -32,13 +30,11 @@ def migrate_command(database_url: Url = None) -> None:
 
 
 @app.command("register")
-def register_command(
-    plan: Annotated[Path, typer.Argument(help="A site.toml.")], database_url: Url = None
-) -> None:
+def register_command(plan: Annotated[Path, typer.Argument(help="A site.toml.")]) -> None:
     """Write a site and the devices of its plan, or bring them up to date."""
     try:
         site = read_site(plan)
-        settings = StorageSettings.load(database_url=database_url)
+        settings = StorageSettings.load()
         with connect(settings, name="tepna-register") as connection:
             register_site(connection, site)
     except (SiteError, SettingsError, StorageError, DatabaseError) as fault:
@@ -48,10 +44,10 @@ def register_command(
 
 
 @app.command("retain")
-def retain_command(database_url: Url = None) -> None:
+def retain_command() -> None:
     """Drop what is older than TEPNA_RETENTION_DAYS says."""
     try:
-        settings = RetentionSettings.load(database_url=database_url)
+        settings = RetentionSettings.load()
         with connect(settings, name="tepna-retain") as connection:
             dropped = retain(connection, settings.days, utc_now)
     except (SettingsError, StorageError, DatabaseError) as fault:
