@@ -96,7 +96,8 @@ def _contradicted(tracks: Tracks, trusted: Detections) -> Bools:
     """Tracks (n,) in whose place the detector sees others, and not them."""
     boxes = tracks.boxes
     unseen: Bools = np.all(iou(boxes, trusted.boxes) < SAME, axis=1)
-    return unseen & (covered(boxes, trusted.boxes).sum(axis=1) > OCCUPIED)
+    occupied: Bools = np.sum(covered(boxes, trusted.boxes), axis=1) > OCCUPIED
+    return unseen & occupied
 
 
 def _name(moving: Detections, named: Detections) -> Detections:

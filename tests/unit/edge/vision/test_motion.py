@@ -62,7 +62,7 @@ def test_a_jump_of_exposure_is_no_motion():
 
 
 def test_a_known_road_user_that_stands_for_a_minute_is_still_there():
-    camera = Camera()
+    camera = Camera(320, 240)
     box = (100, 100, 180, 160)
     for _ in range(30):
         camera.look()
