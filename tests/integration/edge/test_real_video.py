@@ -79,7 +79,6 @@ def pedestrian_truth(data):
     return sorted(events)
 
 
-@pytest.mark.xdist_group("video-pedestrians")
 def test_pedestrians_on_a_campus(shared_data):
     truth = pedestrian_truth(shared_data)
     assert totals(truth) == PEDESTRIANS_TRUTH
@@ -89,7 +88,6 @@ def test_pedestrians_on_a_campus(shared_data):
     assert wrong(both, truth) <= wrong(motion, truth)
 
 
-@pytest.mark.xdist_group("video-highway")
 def test_vehicles_on_a_highway(shared_data):
     truth = [(frame, "in") for frame in HIGHWAY_FRAMES]
     # 60 frames a second: every other one is as much as a test may cost
@@ -99,7 +97,6 @@ def test_vehicles_on_a_highway(shared_data):
     assert wrong(both, truth) <= wrong(motion, truth)
 
 
-@pytest.mark.xdist_group("video-overhead")
 def test_cars_from_straight_above_with_jumps_of_exposure(shared_data):
     truth = {"in": 2, "out": 2}
     assert totals(passages(shared_data, OVERHEAD)) == truth

@@ -75,13 +75,7 @@ def watch(camera: str) -> Run:
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize(
-    "camera",
-    [
-        pytest.param("cam-1", marks=pytest.mark.xdist_group("film-1")),
-        pytest.param("cam-2", marks=pytest.mark.xdist_group("film-2")),
-    ],
-)
+@pytest.mark.parametrize("camera", ["cam-1", "cam-2"])
 def test_counts_and_speeds_hold_for_ten_minutes(camera: str) -> None:
     run = watch(camera)
     assert len(run.truth) > 100

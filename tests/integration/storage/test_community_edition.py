@@ -25,8 +25,6 @@ FILES = ("package.json", "package-lock.json", "serve.mjs")
 DEADLINE = 120.0
 LONG_AGO = datetime(2024, 3, 1, tzinfo=UTC)
 
-pytestmark = pytest.mark.xdist_group("community")  # one server, and one connection to it
-
 
 def unavailable(reason: str) -> None:
     if os.environ.get("CI"):
