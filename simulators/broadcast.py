@@ -83,7 +83,11 @@ class Broadcast(Generic[Item]):
             writer.close()
         for fault in await asyncio.gather(*parts, return_exceptions=True):
             if isinstance(fault, Exception) and not isinstance(fault, OSError):
-                raise fault  # an OSError says that the client is gone
+                # Raised here it would be heard on some versions of Python only when the task is
+                # collected. An OSError says that the client is gone.
+                asyncio.get_running_loop().call_exception_handler(
+                    {"message": "a client's stream failed", "exception": fault}
+                )
 
     async def _send(self, queue: asyncio.Queue[Item | None], writer: asyncio.StreamWriter) -> None:
         encode = self._encoder()
