@@ -38,13 +38,17 @@ def clip(boxes: Boxes, width: float, height: float) -> Boxes:
     return np.clip(boxes, 0.0, limit)
 
 
+def overlap(one: Boxes, other: Boxes, axis: int) -> Floats:
+    """Length (n, m) [px] common to each pair along x (0) or y (1); negative: the gap between."""
+    low = np.maximum(one[:, axis, None], other[None, :, axis])
+    high = np.minimum(one[:, axis + 2, None], other[None, :, axis + 2])
+    return high - low
+
+
 def intersection(one: Boxes, other: Boxes) -> Floats:
     """Area (n, m) [px²] common to each pair."""
-    low = np.maximum(one[:, None, :2], other[None, :, :2])
-    high = np.minimum(one[:, None, 2:], other[None, :, 2:])
-    side = np.maximum(high - low, 0.0)
-    common: Floats = side[..., 0] * side[..., 1]
-    return common
+    x, y = overlap(one, other, 0), overlap(one, other, 1)
+    return np.maximum(x, 0.0) * np.maximum(y, 0.0)
 
 
 def iou(one: Boxes, other: Boxes) -> Floats:
@@ -68,6 +72,15 @@ def gap(one: Boxes, other: Boxes) -> Floats:
 
     Negative where they overlap.
     """
-    apart = np.maximum(one[:, None, :2] - other[None, :, 2:], other[None, :, :2] - one[:, None, 2:])
-    result: Floats = apart.max(axis=2)
-    return result
+    return -np.minimum(overlap(one, other, 0), overlap(one, other, 1))
+
+
+def joint_area(one: Boxes, other: Boxes) -> Floats:
+    """Area (n, m) [px²] of the box around each pair."""
+    x, y = (
+        np.maximum(one[:, axis + 2, None], other[None, :, axis + 2])
+        - np.minimum(one[:, axis, None], other[None, :, axis])
+        for axis in (0, 1)
+    )
+    around: Floats = x * y
+    return around

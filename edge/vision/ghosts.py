@@ -32,8 +32,8 @@ class Ghosts:
     """Memory of one camera: how it looked a moment ago, and what seemed to move then."""
 
     def __init__(self) -> None:
-        self._looked = -1
-        self._grey: Bytes | None = None
+        self._looked: int | None = None
+        self._image: Image | None = None
         self._moving: Bytes | None = None
 
     def look(
@@ -51,32 +51,31 @@ class Ghosts:
         background : callable
             Gives the background (h, w, 3), which costs time.
         """
-        if 0 <= captured - self._looked < LOOK_EVERY * 1e6:
+        if self._looked is not None and 0 <= captured - self._looked < LOOK_EVERY * 1e6:
             return None
         self._looked = captured
-        grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
-        before, moved = self._grey, self._moving
-        self._grey, self._moving = grey, moving
+        before, moved = self._image, self._moving
+        self._image, self._moving = image.copy(), moving
         if before is None or moved is None:
             return None
-        change = cv2.blur(cv2.absdiff(grey, before), (3, 3))
+        change = cv2.blur(cv2.absdiff(image, before), (3, 3)).max(axis=2)
         stands = ((moving > 0) & (moved > 0) & (change < STANDS)).astype(np.uint8)
         count, labels, stats, _ = cv2.connectedComponentsWithStats(stands, connectivity=4)
         large = np.flatnonzero(stats[1:, cv2.CC_STAT_AREA] >= SMALLEST * moving.size) + 1
         if count == 1 or not len(large):
             return None
-        behind = np.asarray(cv2.cvtColor(background(), cv2.COLOR_BGR2GRAY), np.uint8)
+        behind = background()
         ghosts: Bytes = np.zeros_like(moving)
         for label in large.tolist():
             x, y, w, h = stats[label, :4].tolist()
             around = np.s_[max(y - 3, 0) : y + h + 3, max(x - 3, 0) : x + w + 3]
             piece = (labels[around] == label).astype(np.uint8)
-            if _is_ghost(grey[around], behind[around], piece):
+            if _is_ghost(image[around], behind[around], piece):
                 ghosts[around][piece > 0] = 255
         return ghosts if ghosts.any() else None
 
 
-def _is_ghost(picture: Bytes, background: Bytes, piece: Bytes) -> bool:
+def _is_ghost(picture: Image, background: Image, piece: Bytes) -> bool:
     """Whether the outline of a piece (h, w) is sharper in the background than in the picture."""
     square = np.ones((5, 5), np.uint8)
     outline = (cv2.dilate(piece, square) > 0) & (cv2.erode(piece, square) == 0)
@@ -85,7 +84,8 @@ def _is_ghost(picture: Bytes, background: Bytes, piece: Bytes) -> bool:
     )
 
 
-def _sharpness(grey: Bytes) -> Floats:
-    smooth = cv2.blur(grey, (3, 3))
+def _sharpness(image: Image) -> Floats:
+    """Gradient (h, w), summed over the colours."""
+    smooth = cv2.blur(image, (3, 3))
     x, y = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
-    return np.asarray(np.abs(x) + np.abs(y), np.float64)
+    return np.asarray((np.abs(x) + np.abs(y)).sum(axis=2), np.float64)

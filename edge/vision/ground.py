@@ -132,7 +132,9 @@ class Odometer:
         self._count[use] += 1
         age = (self._at - captured) / 1e6
         filled = np.arange(HISTORY) < self._count[:, None]
-        fit = line_fit(np.where(filled & (age >= -WINDOW), age, np.nan), self._xy, self._sd)
+        fit = line_fit(
+            np.where(filled & (age >= -WINDOW) & (age <= 0), age, np.nan), self._xy, self._sd
+        )
         pace = np.hypot(*fit.velocity.T)
         course = np.arctan2(fit.velocity[:, 1], fit.velocity[:, 0])
         with np.errstate(invalid="ignore"):

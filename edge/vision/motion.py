@@ -69,7 +69,7 @@ class Motion:
         side = max(3, round(min(self._size) / 60) | 1)
         self._closing = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
         self._opening = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
-        self._taught = -1
+        self._taught = 0
         self._lessons = 0
         self._moving: Bytes = np.zeros(self._size[::-1], np.uint8)
 
@@ -117,13 +117,13 @@ class Motion:
 
     def _teach(self, small: Image, captured: int, standing: Boxes, moved: float) -> None:
         """Let the background learn what lies outside the known road users."""
-        since = (captured - self._taught) / 1e6 if self._taught >= 0 else math.inf
-        if since < TEACH_EVERY:
+        since = (captured - self._taught) / 1e6 if self._lessons else math.inf
+        if 0 <= since < TEACH_EVERY:  # less than nothing: the clock was set back
             return
         self._taught = captured
         self._lessons = 1 if moved > UPHEAVAL else self._lessons + 1
         # the plain mean of what was seen so far, until that is more than there is memory for
-        rate = max(1 / self._lessons, 1 - math.exp(-min(since, 1.0) / MEMORY))
+        rate = max(1 / self._lessons, 1 - math.exp(-min(abs(since), 1.0) / MEMORY))
         self._mixture.apply(small, knownForegroundMask=self._inside(standing), learningRate=rate)
 
 

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 import cv2
 import numpy as np
 
-from contracts.classes import RoadUser
+from contracts.classes import SIZE, RoadUser
 from edge.vision.boxes import area, centre, clip, foot, intersection, size
 from edge.vision.classify import by_size
 from edge.vision.counting import Counter, Crossing, Line
@@ -21,6 +21,7 @@ from edge.vision.tracks import Tracks, standing
 
 LARGEST: Final = 0.12
 """Size beyond which boxes do not tremble more at a line, as a share of the image's diagonal."""
+_SIZES: Final = np.array([SIZE[kind] for kind in RoadUser])
 SIZE_VOTE: Final = 0.1
 """Vote of a fitting size for a class; a detector's votes weigh its score."""
 
@@ -32,7 +33,7 @@ class Observation(NamedTuple):
     id: Ids  # (n,) uint32
     kind: Bytes  # (n,) uint8 RoadUser
     box: Float32s  # (n, 4) left, top, right, bottom [px]
-    x: Float32s  # (n,) east of the site's origin [m], nan without homography
+    x: Float32s  # (n,) middle, east of the site's origin [m], nan without homography
     y: Float32s  # (n,) north [m]
     vx: Float32s  # (n,) [m/s]
     vy: Float32s  # (n,) [m/s]
@@ -115,7 +116,8 @@ class Pipeline:
         image = np.array([[0.0, 0.0, width, height]])
         inside = intersection(boxes, image)[:, 0] > 0.3 * area(boxes)
         show = np.flatnonzero(tracks.confirmed & inside & _recent(tracks, captured))
-        single = (state.xy[:, 0], state.xy[:, 1], *state.velocity.T, state.heading, sd)
+        xy = self._middle(state, point, kind)
+        single = (xy[:, 0], xy[:, 1], *state.velocity.T, state.heading, sd)
         x, y, vx, vy, heading, sd = (column[show].astype(np.float32) for column in single)
         unknown = np.full(len(show), np.nan, np.float32)
         box = clip(boxes[show], width, height).astype(np.float32)
@@ -124,6 +126,20 @@ class Pipeline:
             x, y, vx, vy, heading, sd, unknown, unknown, tracks.score[show].astype(np.float32),
             crossings, clip(np.concatenate((boxes, found.boxes)), width, height),
         )  # fmt: skip
+
+    def _middle(self, state: Motions, point: Floats, kind: Bytes) -> Floats:
+        """Middle (n, 2) [m] of road users: their foot point is where they begin, seen from here."""
+        if self._ground is None or self._settings.anchor == "centre":
+            return state.xy
+        away = -self._ground.places(point).jacobian[:, :, 1]
+        away /= np.hypot(*away.T)[:, None]
+        along = state.heading - np.arctan2(away[:, 1], away[:, 0])
+        length, width = _SIZES[kind].T
+        half = (length * np.abs(np.cos(along)) + width * np.abs(np.sin(along))) / 2
+        half = np.where(np.isnan(half), (length + width) / 4, half)
+        half[kind == RoadUser.UNKNOWN] = 0.0
+        middle: Floats = state.xy + half[:, None] * away
+        return middle
 
     def _locate(self, tracks: Tracks, point: Floats, captured: int) -> tuple[Motions, Floats]:
         """Ground state of all tracks; sizes on the ground vote for a class."""

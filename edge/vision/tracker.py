@@ -16,7 +16,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from edge.vision import kalman
-from edge.vision.boxes import area, gap, grow, intersection, iou, size
+from edge.vision.boxes import area, gap, grow, intersection, iou, joint_area, size
 from edge.vision.detections import Detections
 from edge.vision.frames import Bools, Boxes, Floats, Integers
 from edge.vision.tracks import Tracks
@@ -175,28 +175,26 @@ class Tracker:
     def _join(self) -> None:
         """Make one of two tracks that are pieces of one thing: the older takes over."""
         t = self.tracks
-        if len(t) < 2:  # noqa: PLR2004
-            return
-        boxes = t.boxes
-        low = np.minimum(boxes[:, None, :2], boxes[None, :, :2])
-        high = np.maximum(boxes[:, None, 2:], boxes[None, :, 2:])
-        joint = np.prod(high - low, axis=2)
+        shared = np.flatnonzero((t.seen == self._now) & ~t.alone_now)
+        boxes, velocity = t.boxes[shared], t.mean[shared, :, 2]
+        joint = joint_area(boxes, boxes)
         both = area(boxes)[:, None] + area(boxes)[None, :] - intersection(boxes, boxes)
-        pace = t.mean[:, :, 2]
-        apart = np.hypot(*(pace[:, None] - pace[None, :]).transpose(2, 0, 1))
-        alike = apart < ALIKE * np.sqrt(joint)
-        fresh = (t.seen == self._now) & ~t.alone_now
-        pieces = np.tril((both > TILING * joint) & alike & fresh & fresh[:, None], -1)
-        older = np.where(pieces, both / joint, 0).argmax(axis=1)
-        tiled = pieces.any(axis=1)
-        moving = t.still == self._now
-        t.tiled = np.where(tiled, t.tiled + np.where(moving, self._step, 0), 0)
-        gone = (t.tiled > np.maximum(TILING_TIME, t.free)) & ~t.named
-        for row in np.flatnonzero(gone):
-            both_boxes = boxes[[row, older[row]]]
-            union = np.hstack((both_boxes[:, :2].min(axis=0), both_boxes[:, 2:].max(axis=0)))
-            t.mean[older[row], :, 0] = (union[:2] + union[2:]) / 2
-            t.mean[older[row], :, 1] = union[2:] - union[:2]
+        apart = np.hypot(*(velocity[:, None] - velocity[None, :]).transpose(2, 0, 1))
+        pieces = np.tril((both > TILING * joint) & (apart < ALIKE * np.sqrt(joint)), -1)
+        younger = np.flatnonzero(pieces.any(axis=1))
+        best = np.where(pieces, both / joint, 0)[younger]
+        older = shared[best.argmax(axis=1)] if len(best) else younger
+        rows = shared[younger]
+        tiled = np.where(t.still[rows] == self._now, t.tiled[rows] + self._step, t.tiled[rows])
+        t.tiled[:] = 0.0
+        t.tiled[rows] = tiled
+        joined = (tiled > np.maximum(TILING_TIME, t.free[rows])) & ~t.named[rows]
+        for piece, whole in zip(rows[joined], older[joined], strict=True):  # seldom even one
+            pair = t.boxes[[piece, whole]]
+            low, high = pair[:, :2].min(axis=0), pair[:, 2:].max(axis=0)
+            t.mean[whole, :, :2] = np.column_stack(((low + high) / 2, high - low))
+        gone = np.zeros(len(t), bool)
+        gone[rows[joined]] = True
         self.tracks = t.pick(~gone)
 
     def _end(self) -> None:
