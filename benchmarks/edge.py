@@ -20,7 +20,7 @@ from edge.config import Camera
 from edge.sources import open_video
 from edge.wire import Message, Seen
 
-GOAL = 0.03
+GOAL = 0.05
 RECORDING = Path(__file__).parents[2] / "shared" / "data" / "video" / "pets09_s2l1.avi"
 
 

@@ -21,7 +21,7 @@ from contracts.clock import utc_now
 from edge.config import Camera
 from edge.errors import SourceError
 from edge.sources import Video, open_video
-from edge.vision.frames import Frame, Image
+from edge.vision.frames import Boxes, Frame, Image
 from edge.vision.ground import GroundError
 from edge.vision.pipeline import Observation, Pipeline
 from edge.vision.privacy import Veil, pixelate
@@ -33,7 +33,7 @@ PERIOD: Final = 0.5
 """... this far apart. [s]"""
 WARM_UP: Final = 5_000_000
 """Motion is found against a background that is learnt first; who is there meanwhile would not be
-hidden, so no picture of that time is made. [us]"""
+found, so pictures of that time are pixelated whole. [us]"""
 QUALITY: Final = 70
 """Of the JPEG. [%]"""
 GRACE: Final = 2.0
@@ -106,8 +106,10 @@ def _watch(camera: Camera, parent: Parent) -> None:
             hide = veil.step(seen.hide, frame.captured)
             first = frame.captured if first is None else first
             picture = None
-            if frame.captured - first >= WARM_UP and parent.wants_picture():
-                picture = _picture(frame, pixelate(frame.image, hide, pipeline.masks))
+            if parent.wants_picture():
+                learning = frame.captured - first < WARM_UP
+                boxes = _whole(frame.image) if learning else hide
+                picture = _picture(frame, pixelate(frame.image, boxes, pipeline.masks))
             same = last is not None and _same(frame.image, last)
             last = frame.image
             parent.send(_message(seen, video, time.perf_counter() - began, same=same))
@@ -121,6 +123,12 @@ def _watch(camera: Camera, parent: Parent) -> None:
 def _same(one: Image, other: Image) -> bool:
     """Whether two pictures agree in every bit; few rows tell those apart that do not."""
     return np.array_equal(one[::16], other[::16]) and np.array_equal(one, other)
+
+
+def _whole(image: Image) -> Boxes:
+    """One box around all of an image."""
+    height, width = image.shape[:2]
+    return np.array([[0.0, 0.0, width, height]])
 
 
 def _picture(frame: Frame, hidden: Image) -> Picture:

@@ -30,12 +30,13 @@ class Cell(NamedTuple):
 def camera_rows(overview: Overview, words: Words) -> list[Row]:
     """Cameras in the order of the plan."""
     online = {row.name: bool(row.online) for row in overview.devices}
-    serving = {row.name: bool((row.state or {}).get("picture_url")) for row in overview.devices}
+    states = {row.name: row.state or {} for row in overview.devices}
+    serving = {name: s.get("camera") and s.get("picture_url") for name, s in states.items()}
     return [
         {
             "device": f"{overview.site.pilot}/{camera.device}",
             "name": words.of(camera.name.cs, camera.name.en),
-            "online": online.get(camera.device, False) and serving.get(camera.device, False),
+            "online": online.get(camera.device, False) and bool(serving.get(camera.device)),
         }
         for camera in overview.site.cameras
     ]

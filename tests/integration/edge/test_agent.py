@@ -244,7 +244,6 @@ def test_pictures_for_who_has_the_token(
             assert get(server, parts.path, headers)[0] == 401
         right = {"Authorization": "Bearer 0123456789abcdef"}
         assert get(server, "/other.jpg", right)[0] == 404
-        # The first seconds give none: the background is not learnt yet.
         got = eventually("a picture", lambda: _good(get(server, parts.path, right)))
         assert got[:2] == b"\xff\xd8"
     assert agent.terminate() == 0
