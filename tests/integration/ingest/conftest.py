@@ -117,6 +117,7 @@ class Device:
         self.boot = uuid.uuid4()
         self.durable: list[Durable] = []
         self._seq = 0
+        self._retained: set[str] = set()
         settings = IngestSettings(database_url="postgresql://", mqtt_url=url)
         self._client = self._connect(settings.broker)
 
@@ -140,6 +141,8 @@ class Device:
 
     def publish(self, channel: str, payload: bytes, *, retain: bool = False, **stated: Any) -> None:
         """Publish any bytes, and wait until the broker has them."""
+        if retain:
+            self._retained.add(channel)
         properties = Properties(PacketTypes.PUBLISH)
         properties.UserProperty = [(key, str(value)) for key, value in stated.items()]
         info = self._client.publish(
@@ -157,7 +160,9 @@ class Device:
         )
 
     def close(self) -> None:
-        """Disconnect."""
+        """Disconnect; the broker retains nothing that the next test's ingest would hear."""
+        for channel in sorted(self._retained):
+            self.publish(channel, b"", retain=True)
         self._client.disconnect()
         self._client.loop_stop()
 
