@@ -1,6 +1,6 @@
 """Who passed which line, once."""
 
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +9,9 @@ from edge.vision.frames import Bools, Bytes, Floats, Ids, Integers
 
 HYSTERESIS: Final = 0.2
 """Distance behind a line at which somebody has passed it, in own sizes: boxes tremble."""
+EDGE: Final = 0.02
+"""An end of a line so near the picture's border is on it, as a share of the longer side."""
+NOBODY: Final = np.zeros((0, 2), np.uint32)
 
 
 class Line(NamedTuple):
@@ -22,6 +25,15 @@ class Line(NamedTuple):
     id: str
     a: tuple[float, float]
     b: tuple[float, float]
+
+    def beyond_borders(self, width: int, height: int) -> Self:
+        """Line whose ends on the border of a picture [px] go on outside: there may be the feet."""
+        size, ends = np.array([width, height]), np.array([self.a, self.b], float)
+        margin = EDGE * size.max()
+        out = np.any((ends <= margin) | (ends >= size - margin), axis=1)
+        along = (ends[1] - ends[0]) / np.hypot(*(ends[1] - ends[0]))
+        ends += np.where(out, size.sum(), 0)[:, None] * np.array([-along, along])
+        return self._replace(a=tuple(ends[0].tolist()), b=tuple(ends[1].tolist()))
 
 
 class Crossing(NamedTuple):
@@ -44,6 +56,20 @@ class Passages(NamedTuple):
     captured: Integers  # (k,) [µs]
 
 
+_MEMORY: Final = np.dtype(
+    [
+        ("id", np.uint32),
+        ("first", float),  # side on which it was first seen: +1 left, -1 right
+        ("side", float),  # side on which it is
+        ("away", float),  # signed distance at the last position [px]
+        ("where", float),  # place along the line then [px]
+        ("when", np.int64),  # moment of it [µs]
+        ("on_at", np.int64),  # moment of the last change of sign [µs]
+        ("on_where", float),  # place along the line then [px]
+    ]
+)
+
+
 class Gate:
     """Memory of one line: on which side each track is, and when it last was on the line.
 
@@ -58,13 +84,7 @@ class Gate:
         self._a, self._length = a, float(np.hypot(*(b - a)))
         self._along = (b - a) / self._length
         self._left = np.array([self._along[1], -self._along[0]])
-        self._id = np.zeros(0, np.uint32)
-        self._side = np.zeros(0)  # +1 left, -1 right
-        self._away = np.zeros(0)  # signed distance at the last position [px]
-        self._where = np.zeros(0)  # place along the line then [px]
-        self._when = np.zeros(0, np.int64)  # moment of it [µs]
-        self._on_at = np.zeros(0, np.int64)  # moment of the last change of sign [µs]
-        self._on_where = np.zeros(0)  # place along the line then [px]
+        self._memory = np.zeros(0, _MEMORY)  # ascending by id
 
     def step(self, ids: Ids, points: Floats, size: Floats, known: Ids, captured: int) -> Passages:
         """Advance by one frame.
@@ -84,43 +104,49 @@ class Gate:
         """
         offset = points - self._a
         away, where = offset @ self._left, offset @ self._along
-        old, row = _rows(self._id, ids)
-        side = np.where(away >= 0, 1.0, -1.0)
-        on_at, on_where = np.full(len(ids), captured), where.copy()
-        last, then = self._away[old], self._when[old]
-        changed = (last >= 0) != (away[row] >= 0)
+        now = np.zeros(len(ids), _MEMORY)
+        now["id"], now["away"], now["where"], now["when"] = ids, away, where, captured
+        now["side"] = now["first"] = np.where(away >= 0, 1.0, -1.0)
+        now["on_at"], now["on_where"] = captured, where
+        in_memory, row = _rows(self._memory["id"], ids)
+        old = self._memory[in_memory]
+        changed = (old["away"] >= 0) != (away[row] >= 0)
         with np.errstate(invalid="ignore", divide="ignore"):
-            share = np.where(changed, last / (last - away[row]), 0.0)
-        on_at[row] = np.where(changed, then + share * (captured - then), self._on_at[old])
-        before = self._where[old]
-        on_where[row] = np.where(
-            changed, before + share * (where[row] - before), self._on_where[old]
-        )
-        side[row] = self._side[old]
-        beyond = (away * side < 0) & (np.abs(away) > HYSTERESIS * size)
-        passed = beyond & (on_where >= 0) & (on_where <= self._length)
-        side[beyond] *= -1
-        self._remember(
-            ids, known, (side, away, where, np.full(len(ids), captured), on_at, on_where)
-        )
-        return Passages(np.flatnonzero(passed), side[passed] < 0, on_at[passed])
+            share = np.where(changed, old["away"] / (old["away"] - away[row]), 0.0)
+        on_at = old["when"] + share * (captured - old["when"])
+        on_where = old["where"] + share * (where[row] - old["where"])
+        now["on_at"][row] = np.where(changed, on_at, old["on_at"])
+        now["on_where"][row] = np.where(changed, on_where, old["on_where"])
+        now["first"][row], now["side"][row] = old["first"], old["side"]
+        beyond = (away * now["side"] < 0) & (np.abs(away) > HYSTERESIS * size)
+        passed = beyond & self._on_line(now)
+        now["side"][beyond] *= -1
+        stay = ~np.isin(self._memory["id"], ids) & np.isin(self._memory["id"], known)
+        every = np.concatenate((self._memory[stay], now))
+        self._memory = every[np.argsort(every["id"])]
+        return Passages(np.flatnonzero(passed), now["side"][passed] < 0, now["on_at"][passed])
 
-    def _remember(self, ids: Ids, known: Ids, fresh: tuple[npt.NDArray[Any], ...]) -> None:
-        stay = ~np.isin(self._id, ids) & np.isin(self._id, known)
-        kept: tuple[npt.NDArray[Any], ...] = (
-            self._side,
-            self._away,
-            self._where,
-            self._when,
-            self._on_at,
-            self._on_where,
-        )
-        every = np.concatenate((self._id[stay], ids))
-        order = np.argsort(every)
-        self._id = every[order]
-        self._side, self._away, self._where, self._when, self._on_at, self._on_where = (
-            np.concatenate((old[stay], new))[order] for old, new in zip(kept, fresh, strict=True)
-        )
+    def parted(self, pairs: Ids, ids: Ids) -> Passages:
+        """Passages of those who were hidden in a group while it passed.
+
+        Parameters
+        ----------
+        pairs : (k, 2) uint32
+            Who came out of a group, and the track that the group was.
+        ids : (n,) uint32
+            Tracks, ascending, to whose rows the answer refers.
+        """
+        known = self._memory["id"]
+        pairs = pairs[np.isin(pairs, known).all(axis=1) & np.isin(pairs[:, 0], ids)]
+        who, group = (self._memory[np.searchsorted(known, side)] for side in pairs.T)
+        passed = (who["first"] != group["first"]) & self._on_line(group)
+        row = np.searchsorted(ids, who["id"][passed])
+        return Passages(row, who["first"][passed] < 0, group["on_at"][passed])
+
+    def _on_line(self, memory: npt.NDArray[np.void]) -> Bools:
+        where = memory["on_where"]
+        on_line: Bools = (where >= 0) & (where <= self._length)
+        return on_line
 
 
 def _rows(old: Ids, new: Ids) -> tuple[Integers, Integers]:
@@ -139,6 +165,7 @@ class Counter:
     def step(
         self, ids: Ids, seen: Bools, confirmed: Bools, points: Floats, size: Floats,
         kind: Bytes, speed: Floats, score: Floats, captured: int,
+        parted: Ids = NOBODY,
     ) -> list[Crossing]:  # fmt: skip
         """Advance by one frame.
 
@@ -154,15 +181,20 @@ class Counter:
             Class, speed on the ground [m/s], confidence.
         captured : int
             Moment of the frame. [µs]
+        parted : (k, 2) uint32
+            Confirmed tracks that came out of a group, and the track that the group was.
         """
         crossings = []
         for gate in self._gates:
             found = gate.step(ids[seen], points[seen], size[seen], ids, captured)
-            rows = np.flatnonzero(seen)[found.row]
-            for row, inward, when in zip(rows, found.inward, found.captured, strict=True):
+            hidden = gate.parted(parted, ids)
+            rows = np.concatenate((np.flatnonzero(seen)[found.row], hidden.row))
+            inward = np.concatenate((found.inward, hidden.inward))
+            when = np.concatenate((found.captured, hidden.captured))
+            for row, inwards, moment in zip(rows, inward, when, strict=True):
                 crossing = Crossing(
-                    gate.line.id, "in" if inward else "out", int(ids[row]), int(kind[row]),
-                    int(when), float(speed[row]), float(score[row]),
+                    gate.line.id, "in" if inwards else "out", int(ids[row]), int(kind[row]),
+                    int(moment), float(speed[row]), float(score[row]),
                 )  # fmt: skip
                 if confirmed[row]:
                     crossings.append(crossing)

@@ -71,7 +71,8 @@ class Pipeline:
         height, width = image.shape[:2]
         self._shape = image.shape
         self._motion, self._tracker = Motion(width, height), Tracker(width, height)
-        self._counter = Counter([Line(line.id, line.a, line.b) for line in self._settings.lines])
+        lines = (Line(line.id, line.a, line.b) for line in self._settings.lines)
+        self._counter = Counter([line.beyond_borders(width, height) for line in lines])
         self._odometer = Odometer()
 
     def step(self, frame: Frame) -> Observation:
@@ -111,7 +112,7 @@ class Pipeline:
         extent = np.minimum(size(clip(boxes, width, height)), LARGEST * np.hypot(width, height))
         crossings = self._counter.step(
             tracks.id, seen, tracks.confirmed, point, extent, kind, speed, tracks.score,
-            captured,
+            captured, self._tracker.parted,
         )  # fmt: skip
         image = np.array([[0.0, 0.0, width, height]])
         inside = intersection(boxes, image)[:, 0] > 0.3 * area(boxes)

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from edge.vision import kalman
-from edge.vision.boxes import area, gap, grow, intersection, iou, joint_area, size
+from edge.vision.boxes import area, covered, gap, grow, intersection, iou, joint_area, size
 from edge.vision.detections import Detections
 from edge.vision.frames import Bools, Boxes, Floats, Integers
 from edge.vision.tracks import Tracks
@@ -56,6 +56,10 @@ ALIKE: Final = 0.4
 """Difference of their speeds up to which they move alike. [sizes of the common box / s]"""
 TILING_TIME: Final = 0.5
 """Time for which they must do so while moving alike, and longer than it was seen alone. [s]"""
+WITHIN: Final = 0.5
+"""Share of its box in another's from which a road user that is first seen was behind that one."""
+PARTED: Final = 0.15
+"""Share of its box in the other's down to which it has come out."""
 CAPACITY: Final = 500  # tracks; full: further detections are not followed
 
 
@@ -70,6 +74,8 @@ class Tracker:
 
     def __init__(self, width: int, height: int) -> None:
         self.tracks = Tracks.empty()
+        self.parted = np.zeros((0, 2), np.uint32)
+        """Who came out of a group in this frame (k, 2): the new track, and the one it was in."""
         self._image = np.array([[0.0, 0.0, width, height]])
         self._now = -1
         self._step = 0.0
@@ -95,6 +101,7 @@ class Tracker:
         self._start(detections.pick(free & (detections.score >= HIGH)))
         self._join()
         self._end()
+        self._part()
         return self.tracks
 
     def _associate(self, detections: Detections) -> tuple[Integers, Integers]:
@@ -169,8 +176,32 @@ class Tracker:
 
     def _start(self, found: Detections) -> None:
         found = found.pick(np.arange(min(len(found.score), CAPACITY - len(self.tracks))))
-        self.tracks += Tracks.start(found, self._next, self._now)
+        fresh, old = Tracks.start(found, self._next, self._now), self.tracks
+        if len(fresh) and len(old):
+            share = covered(fresh.boxes, old.boxes)
+            # who had met nobody can hide only those who came with it, and only a detector tells
+            # two road users from two pieces of one
+            share[:, old.met | ~old.confirmed | ~old.named] = 0
+            share[~fresh.named] = 0
+            around = share.argmax(axis=1)
+            fresh.group[:] = np.where(share.max(axis=1) > WITHIN, old.id[around], 0)
+        self.tracks += fresh
         self._next += len(found.score)
+
+    def _part(self) -> None:
+        """Note who came out of another's box by now: they came as a group."""
+        t = self.tracks
+        one = t.group[:, None] == t.id[None, :]
+        near = (intersection(t.boxes, t.boxes) > 0) & t.confirmed & ~one & ~one.T
+        np.fill_diagonal(near, val=False)
+        t.met |= near.any(axis=1)
+        rows = np.flatnonzero((t.group > 0) & t.confirmed & (t.seen == self._now))
+        row, other = np.nonzero(one[rows])
+        row = rows[row]
+        share = covered(t.boxes[row], t.boxes[other])[np.arange(len(row)), np.arange(len(row))]
+        out = (share < PARTED) & (t.seen[other] == self._now)
+        self.parted = np.column_stack((t.id[row[out]], t.id[other[out]]))
+        t.group[row[out]] = 0
 
     def _join(self) -> None:
         """Make one of two tracks that are pieces of one thing: the older takes over."""

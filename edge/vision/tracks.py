@@ -43,6 +43,8 @@ class Tracks:
     still: Integers  # (n,) since when it stands, or the last moment at which it moved [µs]
     twin: Integers  # (n,) last moment at which it overlapped no older track [µs]
     tiled: Floats  # (n,) time for which it and an older track were like pieces of one thing [s]
+    group: Ids  # (n,) track in whose box it was first seen and has not yet left; 0: none
+    met: Bools  # (n,) its box has touched another confirmed one's
 
     @classmethod
     def empty(cls) -> Self:
@@ -75,6 +77,8 @@ class Tracks:
             still=np.full(n, now),
             twin=np.full(n, now),
             tiled=np.zeros(n),
+            group=np.zeros(n, np.uint32),
+            met=np.zeros(n, bool),
         )
 
     def __len__(self) -> int:

@@ -68,6 +68,11 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+def kill(pid: int) -> None:
+    with suppress(ProcessLookupError):  # its parent's death may have ended it
+        os.kill(pid, signal.SIGKILL)
+
+
 def lives(pid: int) -> bool:
     try:
         status = Path(f"/proc/{pid}/stat").read_text()
@@ -144,7 +149,7 @@ def test_everything_killed_at_once_comes_back_with_its_data(home: Path) -> None:
         value = remember(Stack(home))
         pids = processes(home)
         for pid in [process.pid, *pids]:
-            os.kill(pid, signal.SIGKILL)
+            kill(pid)
     wait_until(lambda: all_gone(pids))
     with Stack(home) as stack:
         assert remembers(stack, value)
@@ -285,7 +290,7 @@ def test_a_killed_first_start_is_no_obstacle(tmp_path: Path) -> None:
         wait_until((run / "data.new" / "PG_VERSION").exists)
         pids = [process.pid, *mentioning(str(home), str(run))]
         for pid in pids:
-            os.kill(pid, signal.SIGKILL)
+            kill(pid)
     wait_until(lambda: all_gone(pids) and not mentioning(str(home), str(run)))
     assert not (run / "data").exists()
     with Stack(home) as stack:

@@ -145,3 +145,37 @@ def test_two_road_users_and_two_lines_are_kept_apart():
     assert sorted((c.line, c.direction, c.track) for c in found) == [
         ("across", "in", 3), ("across", "out", 4), ("lower", "in", 3), ("lower", "out", 4),
     ]  # fmt: skip
+
+
+def test_who_came_hidden_in_a_group_passed_with_it():
+    counter = Counter([ACROSS])
+
+    def step(ids, ys, when, parted=()):
+        n = len(ids)
+        return counter.step(
+            np.array(ids, np.uint32), np.ones(n, bool), np.ones(n, bool),
+            np.array([[50.0 + 40 * i, y] for i, y in zip(ids, ys, strict=True)]),
+            np.full(n, 20.0), np.zeros(n, np.uint8), np.zeros(n), np.ones(n), when,
+            np.array(parted, np.uint32).reshape(-1, 2),
+        )  # fmt: skip
+
+    assert step([1], [80], 0) == []
+    assert [c.track for c in step([1], [120], 1000)] == [1]
+    assert step([1, 2], [130, 128], 2000) == []
+    (late,) = step([1, 2], [140, 140], 3000, [(2, 1)])
+    assert (late.track, late.direction, late.captured) == (2, "in", 500)
+    # who was in view before the group passed has been counted by itself
+    assert step([1, 2, 3], [150, 150, 80], 4000) == []
+    assert [c.track for c in step([1, 2, 3], [160, 160, 130], 5000)] == [3]
+    assert step([1, 2, 3], [170, 170, 140], 6000, [(3, 1)]) == []
+
+
+@pytest.mark.parametrize("ends", [((100, 199), (100, 2)), ((100, 150), (100, 50))])
+def test_a_line_goes_on_only_beyond_the_borders_of_the_picture(ends):
+    line = Line("up", *ends).beyond_borders(200, 200)
+    below = [(80, 204), (90, 203), (110, 205), (130, 206)]
+    inside = [(80, 170), (130, 170)]
+    whole = ends[0][1] > 190
+    assert directions(below, line) == (["in"] if whole else [])
+    assert directions(inside, line) == (["in"] if whole else [])
+    assert directions([(80, 100), (130, 100)], line) == ["in"]

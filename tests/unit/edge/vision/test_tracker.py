@@ -173,3 +173,40 @@ def test_what_never_moved_is_left_to_the_background():
     for _ in range(50):
         tracks = street.step(seen(at(180)))
     assert len(standing(tracks, street.now, 300.0)) == 0
+
+
+def couple(street, apart, *, kind=RoadUser.PEDESTRIAN):
+    """Two walk in as one box and part after a second; who came out of whom, by frame."""
+    found = []
+    for i in range(30):
+        x, gap = 20 + 8 * i, max(i - 10, 0) * apart
+        boxes = [at(x, w=40), *([at(x + 12 + gap, w=28)] if i >= 10 else [])]
+        street.step(seen(*boxes, kind=kind))
+        found += street.tracker.parted.tolist()
+    return found
+
+
+def test_who_comes_out_of_a_box_that_met_nobody_came_with_it():
+    assert couple(Street(), 6) == [[2, 1]]
+
+
+def test_who_never_comes_out_stays_in_its_group():
+    assert couple(Street(), 0) == []
+
+
+def test_without_names_two_pieces_are_no_group():
+    assert couple(Street(), 6, kind=None) == []
+
+
+def test_who_comes_out_after_a_meeting_may_be_whom_it_met():
+    street = Street()
+    for i in range(10):
+        street.step(seen(at(20 + 8 * i, w=40), at(50 + 8 * i, w=28), kind=RoadUser.PEDESTRIAN))
+    for i in range(30):  # the second is lost behind the first for longer than patience
+        street.step(seen(at(100 + 4 * i, w=40), kind=RoadUser.PEDESTRIAN))
+    found = []
+    for i in range(15):
+        one, two = at(220 + 4 * i, w=40), at(232 + 10 * i, w=28)
+        street.step(seen(one, two, kind=RoadUser.PEDESTRIAN))
+        found += street.tracker.parted.tolist()
+    assert found == []
