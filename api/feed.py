@@ -5,7 +5,6 @@ import logging
 import random
 import ssl
 from typing import Final
-from urllib.parse import unquote, urlsplit
 
 import aiomqtt
 import msgspec
@@ -14,6 +13,7 @@ from api.frames import Frame, frames, state_frame
 from api.live import Hub
 from api.settings import ApiSettings
 from contracts.batch import BatchError, decode
+from contracts.broker import read_broker
 from contracts.messages import STATE
 from contracts.topics import STATES, VERSION, TopicError, parse
 
@@ -60,16 +60,15 @@ class Feed:
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def _client(self) -> aiomqtt.Client:
-        url = urlsplit(self._settings.mqtt_url.get_secret_value())
-        secure = url.scheme == "mqtts"
+        broker = read_broker(self._settings.mqtt_url)
         return aiomqtt.Client(
-            url.hostname or "127.0.0.1",
-            url.port or (8883 if secure else 1883),
-            username=unquote(url.username) if url.username else None,
-            password=unquote(url.password) if url.password else None,
+            broker.host,
+            broker.port,
+            username=broker.user,
+            password=broker.password,
             protocol=aiomqtt.ProtocolVersion.V5,
             tls_context=ssl.create_default_context(cafile=self._settings.mqtt_ca)
-            if secure
+            if broker.tls
             else None,
             max_queued_incoming_messages=WAITING,
             keepalive=20,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr
 
+from contracts.broker import BrokerUrl
 from storage.pool import StorageSettings
 
 Network = IPv4Network | IPv6Network
@@ -13,7 +14,7 @@ Network = IPv4Network | IPv6Network
 class ApiSettings(StorageSettings):
     """What `tepna api run` needs to know."""
 
-    mqtt_url: SecretStr = Field(description="mqtt:// or mqtts://user:password@host:port")
+    mqtt_url: BrokerUrl = Field(description="mqtt:// or mqtts://user:password@host:port")
     mqtt_ca: Path | None = Field(None, description="PEM of the authority, for mqtts only")
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535)

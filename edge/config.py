@@ -4,8 +4,7 @@ import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, NamedTuple, Self
-from urllib.parse import unquote, urlsplit
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     AwareDatetime,
@@ -18,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from contracts.broker import Broker, BrokerUrl, read_broker
 from contracts.settings import SettingsError
 from edge.vision.settings import GroundPair, LineSettings, Pixel, VisionSettings
 
@@ -36,49 +36,21 @@ class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Broker(NamedTuple):
-    """Where and as whom to connect."""
-
-    host: str
-    port: int
-    tls: bool
-    user: str
-    password: str
-
-
 class Uplink(_Table):
     """The way to the platform."""
 
-    url: SecretStr = Field(description="mqtt://host:port, or mqtts://host:port for TLS")
+    url: BrokerUrl = Field(description="mqtt://host:port, or mqtts://host:port for TLS")
     ca: Path | None = None
     password: SecretStr | None = None
     window: int = Field(64, ge=2, le=1024, description="batches that may await `durable`")
     resend_after_s: Positive = 10.0
     keepalive_s: int = Field(20, ge=5, le=600)
 
-    @field_validator("url")
-    @classmethod
-    def _is_mqtt(cls, value: SecretStr) -> SecretStr:
-        parts = urlsplit(value.get_secret_value())
-        if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
-            msg = "not mqtt://host:port or mqtts://host:port"
-            raise ValueError(msg)
-        _ = parts.port  # ValueError if it is none
-        return value
-
     def broker(self, device: str) -> Broker:
         """Where to connect; the user is the device unless the URL names another."""
-        parts = urlsplit(self.url.get_secret_value())
-        tls = parts.scheme == "mqtts"
-        return Broker(
-            host=parts.hostname or "",
-            port=parts.port or (8883 if tls else 1883),
-            tls=tls,
-            user=unquote(parts.username) if parts.username else device,
-            password=(
-                self.password.get_secret_value() if self.password else unquote(parts.password or "")
-            ),
-        )
+        broker = read_broker(self.url)
+        password = self.password.get_secret_value() if self.password else broker.password
+        return broker._replace(user=broker.user or device, password=password)
 
 
 class Outbox(_Table):

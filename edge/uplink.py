@@ -20,12 +20,13 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from contracts.batch import CONTENT_TYPE, SCHEMAS, restamp
+from contracts.broker import Broker
 from contracts.clock import Clock
 from contracts.messages import DURABLE, ENCODER, Durable, Ranges, State
 from contracts.topics import topic
 from contracts.version import __version__
 from edge.backoff import Backoff
-from edge.config import AgentConfig, Broker
+from edge.config import AgentConfig
 from edge.outbox import Outbox, Waiting
 from edge.threads import Failed, start_thread
 from edge.window import Window
@@ -269,7 +270,7 @@ class Uplink:
 
 def _client(device: str, broker: Broker, ca: Path | None) -> mqtt.Client:
     client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=device, protocol=mqtt.MQTTv5)
-    client.username_pw_set(broker.user, broker.password or None)
+    client.username_pw_set(broker.user, broker.password)
     if broker.tls:
         client.tls_set(ca_certs=None if ca is None else str(ca))
     # Only the thread of `loop` may write to the socket; without this, publishing would, too.

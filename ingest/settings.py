@@ -1,21 +1,11 @@
 """Settings of ingest."""
 
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field
 
+from contracts.broker import Broker, BrokerUrl, read_broker
 from storage.pool import StorageSettings
-
-
-class Broker(NamedTuple):
-    """Where and as whom to connect."""
-
-    host: str
-    port: int
-    tls: bool
-    user: str | None
-    password: str | None
 
 
 class DeadLetterQuota(NamedTuple):
@@ -41,31 +31,13 @@ class ReplaySettings(StorageSettings):
 class IngestSettings(ReplaySettings):
     """Where messages come from, and how much of them is held at once."""
 
-    mqtt_url: SecretStr = Field(description="mqtt://user:password@host:port, mqtts:// for TLS")
+    mqtt_url: BrokerUrl = Field(description="mqtt://user:password@host:port, mqtts:// for TLS")
     mqtt_ca: str | None = Field(None, description="file of the authority that signed the broker")
     ingest_client: str = Field("tepna-ingest", description="name of the session at the broker")
     ingest_window: int = Field(256, ge=1, le=65_535, description="unacknowledged messages at once")
     ingest_group: int = Field(200, ge=1, description="messages that one transaction may take")
 
-    @field_validator("mqtt_url")
-    @classmethod
-    def _is_mqtt(cls, value: SecretStr) -> SecretStr:
-        parts = urlsplit(value.get_secret_value())
-        if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
-            msg = "not mqtt://user:password@host:port"
-            raise ValueError(msg)
-        _ = parts.port  # ValueError if it is none
-        return value
-
     @property
     def broker(self) -> Broker:
         """Take the address apart."""
-        parts = urlsplit(self.mqtt_url.get_secret_value())
-        tls = parts.scheme == "mqtts"
-        return Broker(
-            host=parts.hostname or "",
-            port=parts.port or (8883 if tls else 1883),
-            tls=tls,
-            user=unquote(parts.username) if parts.username else None,
-            password=unquote(parts.password) if parts.password else None,
-        )
+        return read_broker(self.mqtt_url)

@@ -15,12 +15,13 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from contracts.batch import SCHEMAS, Batch, encode
+from contracts.broker import Broker
 from contracts.clock import utc_now
 from contracts.messages import DURABLE, Durable
 from contracts.site import Name, Site
 from contracts.topics import topic
 from ingest.run import Ingest
-from ingest.settings import Broker, IngestSettings
+from ingest.settings import IngestSettings
 from storage.pool import Connection, StorageSettings, connect
 from storage.registry import register_device, register_site
 from tepna.stack import Stack

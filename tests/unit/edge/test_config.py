@@ -22,7 +22,7 @@ def test_the_least_that_works(path: Path) -> None:
     config = read(path, LEAST)
     assert config.outbox.path == path.with_name("outbox.sqlite")
     assert config.uplink.broker(config.device) == (
-        "broker", 1884, False, "usti-belehradska/cam-1", "",
+        "broker", 1884, False, "usti-belehradska/cam-1", None,
     )  # fmt: skip
     assert not config.simulated
     assert config.camera is None

@@ -2,8 +2,9 @@
 
 import pytest
 
+from contracts.broker import Broker
 from contracts.settings import SettingsError
-from ingest.settings import Broker, IngestSettings
+from ingest.settings import IngestSettings
 
 
 def test_address_of_the_broker() -> None:
