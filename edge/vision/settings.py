@@ -15,7 +15,10 @@ class _Part(BaseModel):
 
 
 class LineSettings(_Part):
-    """A line to count at. Looking from a to b on the picture, "in" is from left to right."""
+    """A line to count at. Looking from a to b on the picture, "in" is from left to right.
+
+    An end on the border of the picture goes on beyond it.
+    """
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
     a: Pixel
