@@ -1,5 +1,6 @@
 """Dead letters: what could not be used is kept with its reason, and can be replayed."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -8,6 +9,16 @@ import msgspec
 from contracts.clock import from_micros
 from ingest.judge import Letter
 from ingest.settings import DeadLetterQuota
+from storage.dead_letters import (
+    DROP,
+    LIST,
+    NUMBERS,
+    OVERFLOW,
+    SHOW,
+    DeadLetter,
+    Filter,
+    Overflow,
+)
 from storage.pool import Connection
 
 MAX_PROPERTIES: Final = 20
@@ -40,55 +51,19 @@ WITH known AS (
 SELECT EXISTS (SELECT FROM known) OR EXISTS (SELECT FROM kept)"""
 
 SEEN: Final = "UPDATE dead_letter SET seen = seen + 1, last_at = %s WHERE digest = %s"
-LIST: Final = """
-SELECT dead_letter, first_at, last_at, seen, identity, reason, detail, topic,
-       octet_length(payload) AS bytes
-FROM dead_letter
-WHERE (%(reason)s::text IS NULL OR reason = %(reason)s)
-  AND (%(identity)s::text IS NULL OR identity = %(identity)s)
-ORDER BY dead_letter DESC LIMIT %(most)s"""
 TAKE: Final = """
 DELETE FROM dead_letter WHERE dead_letter = %s
-RETURNING topic, properties, counted, first_at, reason, payload"""
-SHOW: Final = """
-SELECT topic, properties, counted, first_at, reason, payload FROM dead_letter
-WHERE dead_letter = %s"""
-OVERFLOW: Final = """
-SELECT identity, reason, dropped, last_at FROM dead_letter_overflow ORDER BY identity, reason"""
-
-
-class Entry(NamedTuple):
-    """A dead letter in a list."""
-
-    number: int
-    first_at: datetime
-    last_at: datetime
-    seen: int
-    identity: str
-    reason: str
-    detail: str
-    topic: str
-    bytes: int
+RETURNING topic, properties, counted, first_at, payload"""
 
 
 class Kept(NamedTuple):
-    """A dead letter with its content."""
+    """What is needed to judge a dead letter anew."""
 
     topic: str
     properties: dict[str, str]
     counted: bool  # the ledger holds its name already
     first_at: datetime
-    reason: str
     payload: bytes
-
-
-class Overflow(NamedTuple):
-    """Dead letters that were over a device's quota."""
-
-    identity: str
-    reason: str
-    dropped: int
-    last_at: datetime
 
 
 def keep(
@@ -111,23 +86,34 @@ def see_again(connection: Connection, letter: Letter, now: int) -> None:
     connection.execute(SEEN, [from_micros(now), letter.digest])
 
 
-def list_letters(
-    connection: Connection, *, reason: str | None, identity: str | None, most: int
-) -> list[Entry]:
+def list_letters(connection: Connection, chosen: Filter, most: int) -> list[DeadLetter]:
     """List the newest dead letters first."""
-    arguments = {"reason": reason, "identity": identity, "most": most}
-    return [Entry(*row) for row in connection.execute(LIST, arguments).fetchall()]
+    given = {**chosen._asdict(), "after": None, "most": most}
+    return [DeadLetter(*row) for row in connection.execute(LIST, given).fetchall()]
 
 
-def list_overflow(connection: Connection) -> list[Overflow]:
+def list_overflow(connection: Connection, chosen: Filter) -> list[Overflow]:
     """List what was over the quota."""
-    return [Overflow(*row) for row in connection.execute(OVERFLOW).fetchall()]
+    rows = connection.execute(OVERFLOW, chosen._asdict()).fetchall()
+    return [Overflow(*row) for row in rows]
 
 
-def show(connection: Connection, number: int) -> Kept | None:
-    """Read one letter; None: there is none."""
-    row = connection.execute(SHOW, [number]).fetchone()
-    return Kept(*row) if row else None
+def find_numbers(connection: Connection, chosen: Filter, most: int) -> list[int]:
+    """Find the oldest of these first: as they came."""
+    given = {**chosen._asdict(), "most": most}
+    return [number for (number,) in connection.execute(NUMBERS, given).fetchall()]
+
+
+def show(connection: Connection, number: int) -> tuple[DeadLetter, bytes] | None:
+    """Read one letter and its bytes; None: there is none."""
+    row = connection.execute(SHOW, {"number": number}).fetchone()
+    return (DeadLetter(*row[:-1]), row[-1]) if row else None
+
+
+def drop(connection: Connection, numbers: Sequence[int]) -> set[int]:
+    """Remove letters for good; return which were there."""
+    rows = connection.execute(DROP, {"numbers": list(numbers)}).fetchall()
+    return {number for number, *_ in rows}
 
 
 def take(connection: Connection, number: int) -> Kept | None:

@@ -1,37 +1,85 @@
 """`tepna dead-letters`: look at what could not be used, replay it or drop it."""
 
+import re
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Final
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from contracts.batch import BatchError, decode
-from contracts.clock import utc_now
+from contracts.clock import from_micros, utc_now
 from contracts.settings import SettingsError
-from ingest.dead_letters import list_letters, list_overflow, show, take
+from ingest.dead_letters import drop, find_numbers, list_letters, list_overflow, show
 from ingest.errors import IngestError
 from ingest.replay import replay
 from ingest.settings import ReplaySettings
+from storage.dead_letters import Filter
 from storage.errors import DatabaseError
 from storage.pool import Connection, connect
 
 app = typer.Typer(no_args_is_help=True, help="What could not be used, and why.")
 
+UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def _age(text: str) -> timedelta:
+    """Read an age.
+
+    >>> _age("36h")
+    datetime.timedelta(days=1, seconds=43200)
+    """
+    found = re.fullmatch(r"(\d{1,6})([smhdw])", text)
+    if found is None:
+        msg = f"{text!r} is no age; write for instance 30m, 12h, 7d"
+        raise typer.BadParameter(msg)
+    return timedelta(**{UNITS[found[2]]: int(found[1])})
+
+
 Reason = Annotated[str | None, typer.Option(help="Only those with this reason.")]
 Device = Annotated[str | None, typer.Option(help="Only those of this device (pilot/device).")]
-Most = Annotated[int, typer.Option(help="At most so many, the newest first.")]
+Older = Annotated[
+    timedelta | None,
+    typer.Option(parser=_age, metavar="AGE", help="Last delivered longer ago: 30m, 12h, 7d."),
+]
+Newer = Annotated[
+    timedelta | None,
+    typer.Option(parser=_age, metavar="AGE", help="Last delivered since: 30m, 12h, 7d."),
+]
+Most = Annotated[int, typer.Option(min=1, help="At most so many.")]
+Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+Number = Annotated[int, typer.Argument(help="Number of the letter.")]
 Numbers = Annotated[list[int] | None, typer.Argument(help="Numbers of the letters.")]
 
 
 @app.command("list")
-def list_command(reason: Reason = None, device: Device = None, most: Most = 50) -> None:
-    """List dead letters, and what was over a device's quota."""
+def list_command(
+    reason: Reason = None,
+    device: Device = None,
+    older_than: Older = None,
+    newer_than: Newer = None,
+    most: Most = 50,
+    as_json: Json = False,
+) -> None:
+    """List dead letters, the newest first, and what was over a device's quota."""
+    chosen = _filter(device, reason, older_than, newer_than)
     with _database() as (connection, _):
-        letters = list_letters(connection, reason=reason, identity=device, most=most)
-        overflow = list_overflow(connection)
+        letters = list_letters(connection, chosen, most)
+        overflow = list_overflow(connection, chosen)
+    if as_json:
+        _print_json(
+            {
+                "dead_letters": [letter._asdict() for letter in letters],
+                "overflow": [each._asdict() for each in overflow],
+            }
+        )
+        return
     table = Table("number", "last", "seen", "device", "reason", "bytes", "detail")
     for x in letters:
         last = f"{x.last_at:%Y-%m-%d %H:%M:%S}"
@@ -43,70 +91,122 @@ def list_command(reason: Reason = None, device: Device = None, most: Most = 50) 
 
 
 @app.command("show")
-def show_command(number: int) -> None:
+def show_command(
+    number: Number,
+    output: Annotated[
+        Path | None, typer.Option(help="Write its bytes, as they came, to this file.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Show what one letter holds."""
     with _database() as (connection, _):
-        letter = show(connection, number)
-    if letter is None:
+        found = show(connection, number)
+    if found is None:
         typer.echo(f"there is no dead letter {number}", err=True)
         raise typer.Exit(1)
-    typer.echo(f"topic      {letter.topic}\nreason     {letter.reason}")
-    typer.echo(f"properties {letter.properties}\nbytes      {len(letter.payload)}")
-    try:
-        batch = decode(letter.payload)
-    except BatchError as fault:
-        typer.echo(f"no batch   {fault}\nbegins     {letter.payload[:64].hex(' ')}")
+    letter, payload = found
+    if output is not None:
+        output.write_bytes(payload)
+    if as_json:
+        _print_json({**letter._asdict(), "payload": payload})
         return
-    typer.echo(f"batch      {batch.schema} {batch.device} boot {batch.boot} seq {batch.seq}")
-    for name, column in batch.columns.items():
-        typer.echo(
-            f"  {name:<10} {column[:8].tolist()}{' ...' if batch.rows > len(column[:8]) else ''}"
-        )
+    for name, value in letter._asdict().items():
+        typer.echo(f"{name:<10} {value}")
+    _show_batch(payload)
+    if output is not None:
+        typer.echo(f"written    {output}")
 
 
 @app.command("replay")
 def replay_command(
-    numbers: Numbers = None, reason: Reason = None, device: Device = None, most: Most = 1000
+    numbers: Numbers = None,
+    reason: Reason = None,
+    device: Device = None,
+    older_than: Older = None,
+    newer_than: Newer = None,
+    most: Most = 1000,
 ) -> None:
     """Store letters that can be used by now, and remove them."""
-    failed = False
+    rows = replayed = 0
+    stayed: Counter[str] = Counter()
     with _database() as (connection, settings):
-        for number in _chosen(connection, numbers, reason, device, most):
+        chosen = _filter(device, reason, older_than, newer_than)
+        for number in _chosen(connection, numbers, chosen, most):
             try:
                 tally = replay(connection, number, settings, utc_now)
             except IngestError as fault:
-                failed = True
-                typer.echo(f"{number}: stays: {fault or fault.__doc__}", err=True)
+                why = str(fault) or fault.__doc__ or ""
+                stayed[why] += 1
+                typer.echo(f"{number}: stays: {why}", err=True)
             else:
+                replayed, rows = replayed + 1, rows + tally.rows
                 typer.echo(f"{number}: {tally.rows} rows stored")
-    if failed:
+    typer.echo(f"{replayed} replayed with {rows} rows, {stayed.total()} stay")
+    if stayed:
         raise typer.Exit(1)
 
 
 @app.command("drop")
 def drop_command(
-    numbers: Numbers = None, reason: Reason = None, device: Device = None, most: Most = 1000
+    numbers: Numbers = None,
+    reason: Reason = None,
+    device: Device = None,
+    older_than: Older = None,
+    newer_than: Newer = None,
+    most: Most = 1000,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Remove letters for good."""
     with _database() as (connection, _):
-        for number in _chosen(connection, numbers, reason, device, most):
-            typer.echo(f"{number}: {'dropped' if take(connection, number) else 'not there'}")
+        chosen = _filter(device, reason, older_than, newer_than)
+        found = _chosen(connection, numbers, chosen, most)
+        if found and not yes:
+            typer.confirm(f"Remove {len(found)} dead letters for good?", abort=True)
+        dropped = drop(connection, found)
+    for number in found:
+        if number not in dropped:
+            typer.echo(f"{number}: not there", err=True)
+    typer.echo(f"{len(dropped)} dropped")
+
+
+def _filter(
+    device: str | None, reason: str | None, older: timedelta | None, newer: timedelta | None
+) -> Filter:
+    now = from_micros(utc_now())
+    return Filter(
+        device=device,
+        reason=reason,
+        since=None if newer is None else now - newer,
+        before=None if older is None else now - older,
+    )
 
 
 def _chosen(
-    connection: Connection,
-    numbers: list[int] | None,
-    reason: str | None,
-    device: str | None,
-    most: int,
+    connection: Connection, numbers: list[int] | None, chosen: Filter, most: int
 ) -> list[int]:
     if numbers:
         return numbers
-    if reason is None and device is None:
-        typer.echo("say which: numbers, --reason or --device", err=True)
+    if chosen == Filter():
+        typer.echo("say which: numbers, --reason, --device, --older-than or --newer-than", err=True)
         raise typer.Exit(2)
-    found = list_letters(connection, reason=reason, identity=device, most=most)
-    return sorted(letter.number for letter in found)  # as they came
+    return find_numbers(connection, chosen, most)
+
+
+def _show_batch(payload: bytes) -> None:
+    try:
+        batch = decode(payload)
+    except BatchError as fault:
+        typer.echo(f"no batch   {fault}\nbegins     {payload[:64].hex(' ')}")
+        return
+    typer.echo(f"batch      {batch.schema} {batch.device} boot {batch.boot} seq {batch.seq}")
+    for name, column in batch.columns.items():
+        more = " ..." if batch.rows > len(column[:8]) else ""
+        typer.echo(f"  {name:<10} {column[:8].tolist()}{more}")
+
+
+def _print_json(value: Any) -> None:
+    """Print a value; times as ISO 8601, bytes as base64."""
+    typer.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
 @contextmanager

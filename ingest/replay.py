@@ -4,11 +4,12 @@ from contracts.clock import Clock, to_micros
 from ingest.dead_letters import Kept, take
 from ingest.errors import IngestError
 from ingest.inbox import Delivery
-from ingest.judge import judge
+from ingest.judge import Judged, judge
 from ingest.registry import Registry
 from ingest.settings import ReplaySettings
-from ingest.states import is_state
+from ingest.states import Change, is_state, judge_state, write_old_state
 from ingest.store import Context, Tally, store, store_again
+from storage.errors import RefusedDataError
 from storage.pool import Connection
 
 
@@ -24,7 +25,8 @@ def replay(connection: Connection, number: int, settings: ReplaySettings, clock:
     """Store a dead letter and remove it, or leave everything as it is.
 
     A letter whose name the ledger holds (its batch was taken without these rows) is stored all the
-    same; one whose name it does not hold may have come again since, and is then only removed.
+    same; one whose name it does not hold may have come again since, and is then only removed. A
+    state counts if nothing younger is known of its device, and is removed in any case.
 
     Raises
     ------
@@ -34,23 +36,42 @@ def replay(connection: Connection, number: int, settings: ReplaySettings, clock:
         If there is still nothing in it that can be stored.
     """
     context = Context(Registry(), settings.quota, clock)
-    with connection.transaction():
-        kept = take(connection, number)
-        if kept is None:
-            raise NoSuchLetterError(number)
-        delivery = _delivery(kept)
-        if is_state(delivery):
-            msg = "a state is of its moment and is not replayed; drop it"
-            raise StillDeadError(msg)
-        message = judge(delivery, ahead=settings.clock_ahead_s)
-        if not message.rows:
-            raise StillDeadError("; ".join(f"{x.reason}: {x.detail}" for x in message.letters))
-        if message.identity not in context.registry.devices(connection, [message.identity]):
-            msg = f"{message.identity} is not registered"
-            raise StillDeadError(msg)
-        if kept.counted:
-            return store_again(connection, message, context)
-        return store(connection, [message], [], context).tally
+    try:
+        with connection.transaction():
+            kept = take(connection, number)
+            if kept is None:
+                raise NoSuchLetterError
+            delivery = _delivery(kept)
+            if is_state(delivery):
+                return _replay_state(connection, judge_state(delivery), context)
+            message = judge(delivery, ahead=settings.clock_ahead_s)
+            if not message.rows:
+                raise StillDeadError(_reasons(message))
+            _find_device(connection, message.identity, context)
+            if kept.counted:
+                return store_again(connection, message, context)
+            return store(connection, [message], [], context).tally
+    except RefusedDataError as fault:
+        raise StillDeadError(str(fault).strip()) from fault
+
+
+def _replay_state(connection: Connection, change: Change | Judged, context: Context) -> Tally:
+    if isinstance(change, Judged):
+        raise StillDeadError(_reasons(change))
+    write_old_state(connection, _find_device(connection, change.identity, context), change)
+    return Tally()
+
+
+def _find_device(connection: Connection, identity: str, context: Context) -> int:
+    found = context.registry.devices(connection, [identity])
+    if identity not in found:
+        msg = f"{identity} is not registered"
+        raise StillDeadError(msg)
+    return found[identity].device
+
+
+def _reasons(message: Judged) -> str:
+    return "; ".join(f"{x.reason}: {x.detail}" for x in message.letters)
 
 
 def _delivery(kept: Kept) -> Delivery:

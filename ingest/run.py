@@ -8,6 +8,7 @@ from ingest.errors import StoppedError
 from ingest.inbox import Inbox
 from ingest.meters import Meters
 from ingest.receiver import Receiver, durables
+from ingest.replays import Replays
 from ingest.settings import IngestSettings
 from ingest.writer import Writer
 
@@ -21,11 +22,13 @@ class Ingest:
         self._inbox = Inbox(settings.ingest_window)
         self.receiver = Receiver(settings, self._inbox, clock)
         self._writer = Writer(settings, clock, self._stopping)
+        self._replays = Replays(settings, clock)
         self.meters = Meters(self._inbox)
 
     def run(self) -> None:
         """Work until `stop` is called."""
         self.receiver.start()
+        self._replays.start()
         try:
             while deliveries := self._inbox.take(self._most):
                 begun = time.monotonic()
@@ -40,6 +43,7 @@ class Ingest:
         finally:
             self._inbox.close()
             self.receiver.stop()
+            self._replays.stop()
             self._writer.close()
 
     def stop(self) -> None:

@@ -1,6 +1,6 @@
 """Birth certificates and last wills: which devices are there."""
 
-from typing import Final, NamedTuple
+from typing import Final, LiteralString, NamedTuple
 
 import msgspec
 
@@ -14,13 +14,18 @@ from storage.pool import Connection
 _YEAR_10000: Final = 253_402_300_800_000_000  # [us]
 
 # A will that comes after a younger boot's birth says nothing of the device as it is now.
-WRITE: Final = """
+_WRITE: Final = """
 INSERT INTO device_state AS present (device, online, boot, since, state, received_at)
 VALUES (%(device)s, %(online)s, %(boot)s, %(since)s, %(state)s, %(received)s)
 ON CONFLICT (device) DO UPDATE SET
     online = EXCLUDED.online, boot = EXCLUDED.boot, since = EXCLUDED.since,
     state = EXCLUDED.state, received_at = EXCLUDED.received_at
-WHERE EXCLUDED.online OR present.boot = EXCLUDED.boot OR present.since <= EXCLUDED.since"""
+WHERE """
+WRITE: Final = (
+    _WRITE + "EXCLUDED.online OR present.boot = EXCLUDED.boot OR present.since <= EXCLUDED.since"
+)
+WRITE_OLD: Final = _WRITE + "present.received_at <= EXCLUDED.received_at"
+FORGET: Final = "DELETE FROM device_state WHERE device = %(device)s AND received_at <= %(received)s"
 
 
 class Change(NamedTuple):
@@ -28,7 +33,7 @@ class Change(NamedTuple):
 
     delivery: Delivery
     identity: str
-    state: State
+    state: State | None  # None: somebody has cleared what the broker retained
 
 
 def is_state(delivery: Delivery) -> bool:
@@ -42,6 +47,8 @@ def judge_state(delivery: Delivery) -> Change | Judged:
         identity = parse(delivery.topic).identity
     except TopicError as fault:
         return refuse(unnamed(delivery, ""), "unknown-topic", str(fault))
+    if not delivery.payload:
+        return Change(delivery, identity, None)
     try:
         state = STATE.decode(delivery.payload)
     except (msgspec.MsgspecError, UnicodeDecodeError) as fault:
@@ -54,15 +61,27 @@ def judge_state(delivery: Delivery) -> Change | Judged:
 
 def write_state(connection: Connection, device: int, change: Change) -> None:
     """Write what a device is now, unless that is older than what is known."""
-    state = change.state
+    _write(connection, device, change, WRITE)
+
+
+def write_old_state(connection: Connection, device: int, change: Change) -> None:
+    """Write what a device was, unless anything has been heard of it since."""
+    _write(connection, device, change, WRITE_OLD)
+
+
+def _write(connection: Connection, device: int, change: Change, query: LiteralString) -> None:
+    received = from_micros(change.delivery.received)
+    if (state := change.state) is None:
+        connection.execute(FORGET, {"device": device, "received": received})
+        return
     connection.execute(
-        WRITE,
+        query,
         {
             "device": device,
             "online": state.status == "online",
             "boot": state.boot,
             "since": from_micros(state.since),
             "state": ENCODER.encode(state).decode(),
-            "received": from_micros(change.delivery.received),
+            "received": received,
         },
     )

@@ -164,7 +164,7 @@ def _strangers(changes: Sequence[Change], devices: dict[str, Device]) -> list[Ju
     return [
         refuse(unnamed(c.delivery, c.identity), *_unregistered(c.identity))
         for c in changes
-        if c.identity not in devices
+        if c.identity not in devices and c.state is not None
     ]
 
 
