@@ -12,7 +12,8 @@ class Quality(IntFlag):
     """Bits of an observation's `quality`; the number crosses the wire and rests in the database."""
 
     GOOD = 0
-    OUT_OF_RANGE = 1  # outside the metric's range: kept, but not to be trusted
+    OUT_OF_RANGE = 1  # the device says: outside the metric's range; kept, but not to be trusted
+    IMPLAUSIBLE = 2  # ingest says: outside the range that the registry gives the metric
 
 
 class Metric(NamedTuple):

@@ -4,11 +4,12 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
+from ingest.quality import NO_RANGES, Ranges, ranges
 from storage.pool import Connection
-from storage.registry import Device, find_devices, metric_numbers
+from storage.registry import Device, find_devices, metric_numbers, metric_ranges
 
 MAX_AGE: Final = 30.0
-"""How long a device may still be taken for what it was. [s]"""
+"""How long a device or a metric may still be taken for what it was. [s]"""
 
 MAX_NAME: Final = 200
 """Characters of a metric's name."""
@@ -20,6 +21,7 @@ class Registry:
     def __init__(self) -> None:
         self._devices: dict[str, Device] = {}
         self._metrics: dict[str, int] = {}
+        self.ranges: Ranges = NO_RANGES  # of the metrics that were found last
         self._read_at = time.monotonic()
 
     def devices(self, connection: Connection, identities: Iterable[str]) -> dict[str, Device]:
@@ -42,4 +44,5 @@ class Registry:
         missing = {n for n in names if n not in self._metrics and 0 < len(n) <= MAX_NAME}
         if missing:
             self._metrics |= metric_numbers(connection, missing)
+            self.ranges = ranges(metric_ranges(connection))
         return self._metrics

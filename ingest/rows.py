@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from contracts.batch import Batch
 from contracts.clock import MINUTE
+from ingest.newest import newest
+from ingest.quality import NO_RANGES, Ranges, flagged
 from storage.copy import (
     EVENT,
     OBSERVATION,
@@ -19,6 +21,7 @@ from storage.copy import (
     Texts,
     encode,
 )
+from storage.latest import Latest
 from storage.registry import Device
 
 Array = NDArray[Any]
@@ -29,6 +32,7 @@ class Sample(NamedTuple):
 
     device: Device
     batch: Batch
+    received: int = 0  # [us] since the epoch
 
 
 class Block(NamedTuple):
@@ -36,6 +40,7 @@ class Block(NamedTuple):
 
     table: Table
     data: bytes
+    newest: Latest | None = None  # of each series, where the rows are of series
 
 
 class Mark(NamedTuple):
@@ -46,19 +51,21 @@ class Mark(NamedTuple):
     simulated: bool
 
 
-def blocks(samples: Sequence[Sample], metrics: dict[str, int]) -> list[Block]:
+def blocks(
+    samples: Sequence[Sample], metrics: dict[str, int], ranges: Ranges = NO_RANGES
+) -> list[Block]:
     """Rows of these batches; `metrics` has the number of every name that is used."""
     streams: dict[str, list[Sample]] = {}
     for sample in samples:
         if sample.batch.rows:
             streams.setdefault(sample.batch.schema, []).append(sample)
-    return [_MAKERS[schema](group, metrics) for schema, group in sorted(streams.items())]
+    return [_MAKERS[schema](group, metrics, ranges) for schema, group in sorted(streams.items())]
 
 
 def marks(samples: Sequence[Sample]) -> set[Mark]:
     """Find the windows that these batches touch."""
     found: set[Mark] = set()
-    for device, batch in samples:
+    for device, batch, _ in samples:
         minutes = batch.columns["t"] // MINUTE
         if len(minutes) and minutes.min() == minutes.max():  # as nearly always
             minutes = minutes[:1]
@@ -66,20 +73,24 @@ def marks(samples: Sequence[Sample]) -> set[Mark]:
     return found
 
 
-def _observations(samples: Sequence[Sample], metrics: dict[str, int]) -> Block:
+def _observations(samples: Sequence[Sample], metrics: dict[str, int], ranges: Ranges) -> Block:
     number = [np.array([metrics.get(n, -1) for n in s.batch.names], np.int16) for s in samples]
+    metric = np.concatenate(
+        [n[s.batch.columns["metric"]] for n, s in zip(number, samples, strict=True)]
+    )
+    value = _joined(samples, "value")
     columns = _common(samples) | {
-        "metric": np.concatenate(
-            [n[s.batch.columns["metric"]] for n, s in zip(number, samples, strict=True)]
-        ),
-        "quality": _joined(samples, "quality"),
-        "value": _joined(samples, "value"),
+        "metric": metric,
+        "quality": flagged(_joined(samples, "quality"), metric, value, ranges),
+        "value": value,
     }
     order = np.lexsort((columns["captured"], columns["metric"], columns["device"]))
-    return _block(OBSERVATION, columns, order)
+    rows, received = [s.batch.rows for s in samples], [s.received for s in samples]
+    block = _block(OBSERVATION, columns, order)
+    return block._replace(newest=newest(columns, order, rows, received))
 
 
-def _signal_events(samples: Sequence[Sample], _: dict[str, int]) -> Block:
+def _signal_events(samples: Sequence[Sample], *_: object) -> Block:
     columns = _common(samples) | {
         "code": _joined(samples, "code"),
         "parameter": _joined(samples, "parameter"),
@@ -87,7 +98,7 @@ def _signal_events(samples: Sequence[Sample], _: dict[str, int]) -> Block:
     return _block(SIGNAL_EVENT, columns, np.lexsort((columns["captured"], columns["device"])))
 
 
-def _events(samples: Sequence[Sample], _: dict[str, int]) -> Block:
+def _events(samples: Sequence[Sample], *_: object) -> Block:
     names = [name for sample in samples for name in sample.batch.names]
     # The names of each batch begin where those of the ones before it end.
     first = np.cumsum([0, *(len(sample.batch.names) for sample in samples)])[:-1]
@@ -109,7 +120,7 @@ def _events(samples: Sequence[Sample], _: dict[str, int]) -> Block:
     return Block(EVENT, encode(EVENT, rows))
 
 
-def _track_pieces(samples: Sequence[Sample], _: dict[str, int]) -> Block:
+def _track_pieces(samples: Sequence[Sample], *_: object) -> Block:
     """One row for each track of each batch, cut where a minute ends."""
     t, track = _joined(samples, "t"), _joined(samples, "track")
     batch = np.repeat(np.arange(len(samples)), [sample.batch.rows for sample in samples])
@@ -144,7 +155,7 @@ def _track_pieces(samples: Sequence[Sample], _: dict[str, int]) -> Block:
     return Block(TRACK_PIECE, encode(TRACK_PIECE, columns | points))
 
 
-_MAKERS: Final[dict[str, Callable[[Sequence[Sample], dict[str, int]], Block]]] = {
+_MAKERS: Final[dict[str, Callable[[Sequence[Sample], dict[str, int], Ranges], Block]]] = {
     "obs/1": _observations,
     "tracks/1": _track_pieces,
     "events/1": _events,

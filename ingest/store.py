@@ -18,7 +18,9 @@ from ingest.registry import Registry
 from ingest.rows import Mark, Sample, blocks, marks
 from ingest.settings import DeadLetterQuota
 from ingest.states import Change, write_state
+from storage.clocks import Sending, keep_clocks, spans
 from storage.copy import write_rows
+from storage.latest import keep_latest
 from storage.pool import Connection
 from storage.registry import Device
 
@@ -142,8 +144,11 @@ def _write(
     tally: Tally,
 ) -> None:
     """Write rows, letters, ledger and marks of one transaction."""
-    samples = [Sample(d, m.batch) for d, m in split.fresh if m.batch is not None]
-    for block in blocks(samples, metrics):
+    samples = [
+        Sample(d, m.batch, m.delivery.received) for d, m in split.fresh if m.batch is not None
+    ]
+    written = blocks(samples, metrics, context.registry.ranges)
+    for block in written:
         write_rows(connection, block.table, [block.data])
     lost = _keep_letters(connection, split, context, tally)
     committed = [(device, m) for device, m in split.fresh if m not in lost]
@@ -154,9 +159,21 @@ def _write(
         if committed or losses:
             fresh = [_name(device, m) for device, m in committed]
             ledger.widen(connection, fresh, losses, now)
+        # After the ledger: whoever writes these has locked that, in this order.
+        for block in written:
+            if block.newest is not None:
+                keep_latest(connection, block.newest)
+        keep_clocks(connection, spans(_sendings(samples)))
         _mark(connection, marks(samples) | _loss_marks(split.fresh, lost, now))
     tally.batches, tally.duplicates = len(committed), len(split.repeated)
     tally.rows = sum(sample.batch.rows for sample in samples)
+
+
+def _sendings(samples: Sequence[Sample]) -> list[Sending]:
+    return [
+        Sending(device.device, batch.simulated, batch.sent_at, received)
+        for device, batch, received in samples
+    ]
 
 
 def _strangers(changes: Sequence[Change], devices: dict[str, Device]) -> list[Judged]:
@@ -169,7 +186,15 @@ def _strangers(changes: Sequence[Change], devices: dict[str, Device]) -> list[Ju
 
 
 def _unregistered(identity: str) -> tuple[str, str]:
-    return "unregistered-device", f"{identity!r} is not registered"
+    return "unregistered-device", f"{identity!r} is not registered, or is retired"
+
+
+def _permitted(message: Judged, device: Device) -> Judged:
+    """Refuse what this device may not send."""
+    if message.batch is None or device.streams is None or message.stream in device.streams:
+        return message
+    detail = f"it may send {', '.join(sorted(device.streams))}, not {message.stream}"
+    return refuse(message, "stream-not-allowed", detail)
 
 
 def _with_metrics(
@@ -212,7 +237,7 @@ def _ask_ledger(
         elif device is None or message.boot is None:
             split.unnamed.append(message)
         else:
-            named.append((device, message))
+            named.append((device, _permitted(message, device)))
     names = [_name(device, message) for device, message in named]
     known = ledger.lock(connection, names) if names else {}
     digests = {names[place]: said.digests for place, said in known.items() if said.committed}
