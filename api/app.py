@@ -15,6 +15,7 @@ from api.live import Hub
 from api.meters import Metering, Meters
 from api.pictures import Looks, Pictures
 from api.routers import (
+    dead_letters,
     devices,
     health,
     incidents,
@@ -76,7 +77,7 @@ def create_api(settings: ApiSettings, *, clock: Clock = utc_now) -> FastAPI:
     app.state.hub, app.state.feed, app.state.meters = hub, feed, meters
     app.state.clock = clock
     app.state.definitions = definitions.load()
-    for part in (sites, devices, metrics, incidents, indicators, live, health):
+    for part in (sites, devices, metrics, incidents, indicators, live, dead_letters, health):
         app.include_router(part.router, responses=errors.RESPONSES)
     app.include_router(unknown.router)
     app.include_router(prometheus.router, responses=errors.RESPONSES)

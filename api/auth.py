@@ -13,9 +13,9 @@ from starlette.datastructures import Headers
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.errors import NoDatabaseError, NoKeyError, answer
+from api.errors import KeyScopeError, NoDatabaseError, NoKeyError, answer
 from storage.errors import DatabaseLostError
-from storage.keys import digest_of, find_key
+from storage.keys import DEAD_LETTERS, ApiKey, digest_of, find_key
 from storage.pool import Pool
 
 logger = logging.getLogger(__name__)
@@ -31,15 +31,15 @@ class KeyRing:
     def __init__(self, pool: Pool, clock: Callable[[], float] = monotonic) -> None:
         self._pool = pool
         self._clock = clock
-        self._known: OrderedDict[bytes, tuple[float, str]] = OrderedDict()
+        self._known: OrderedDict[bytes, tuple[float, ApiKey]] = OrderedDict()
 
-    async def owner(self, key: str) -> str | None:
-        """Name of the key, None if it opens nothing."""
+    async def find(self, key: str) -> ApiKey | None:
+        """Whose the key is and what it opens, None if it opens nothing."""
         digest = digest_of(key)
-        until, name = self._known.get(digest, (0.0, ""))
-        if self._clock() < until:
+        known = self._known.get(digest)
+        if known is not None and self._clock() < known[0]:
             self._known.move_to_end(digest)
-            return name
+            return known[1]
         async with self._pool.connection(timeout=3) as connection:
             found = await find_key(connection, digest)
         if found is None:
@@ -58,34 +58,51 @@ class KeyGate:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let through who has a key; put its name into ``request.state.actor``."""
+        """Let through who has a key; put the key into ``request.state.key``."""
         if scope["type"] not in {"http", "websocket"} or scope["path"] in OPEN:
             await self._app(scope, receive, send)
             return
         link_key, query = _split_link(scope)
         key = link_key or _presented(scope)
         try:
-            actor = await scope["app"].state.keys.owner(key) if key else None
+            found = await scope["app"].state.keys.find(key) if key else None
         except DatabaseLostError:
             await answer(NoDatabaseError("Try again in a moment."))(scope, receive, send)
             return
-        if actor is None or key is None:
+        if found is None or key is None:
             detail = "Send it as `Authorization: Bearer ...` or `X-API-Key`, or open a ready link."
             await _refuse(answer(NoKeyError(detail)), scope, receive, send)
         elif link_key:
             await _enter(scope, key, query)(scope, receive, send)
         else:
-            scope.setdefault("state", {})["actor"] = actor
+            scope.setdefault("state", {})["key"] = found
             await self._app(scope, receive, send)
 
 
 def actor(request: Request) -> str:
     """Name of the key that this request came with."""
-    name: str = request.state.actor
-    return name
+    key: ApiKey = request.state.key
+    return key.name
 
 
 Actor = Annotated[str, Depends(actor)]
+
+
+def steward(request: Request) -> str:
+    """Name of the key, if it may see, replay and drop dead letters.
+
+    Raises
+    ------
+    KeyScopeError
+        If it may not.
+    """
+    key: ApiKey = request.state.key
+    if DEAD_LETTERS not in key.scopes:
+        raise KeyScopeError(f"{key.name!r} has not the scope {DEAD_LETTERS!r}")
+    return key.name
+
+
+Steward = Annotated[str, Depends(steward)]
 
 
 def cookie_name(scope: Scope) -> str:

@@ -10,6 +10,7 @@ import typer
 from api.settings import ApiSettings
 from contracts.settings import SettingsError
 from storage.errors import DatabaseError
+from storage.keys import SCOPES
 from storage.pool import StorageSettings, connect
 from storage.registry import create_api_key
 
@@ -47,11 +48,18 @@ def run(
 @key.command("create")
 def create(
     name: Annotated[str, typer.Argument(help="whose key it is; shown in the audit")],
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help=f"what it opens beside reading: {', '.join(sorted(SCOPES))}"),
+    ] = None,
 ) -> None:
     """Make a key and print it: this is the only time it can be read."""
+    if unknown := set(scope or ()) - SCOPES:
+        typer.echo(f"no scope: {', '.join(sorted(unknown))}", err=True)
+        raise typer.Exit(2)
     try:
         with connect(StorageSettings.load(), name="tepna api key") as connection:
-            typer.echo(create_api_key(connection, name))
+            typer.echo(create_api_key(connection, name, scope or ()))
     except (SettingsError, DatabaseError) as fault:
         typer.echo(str(fault), err=True)
         raise typer.Exit(2) from fault

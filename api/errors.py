@@ -48,6 +48,13 @@ class NoKeyError(ApiError):
     headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": 'Bearer realm="tepna"'}
 
 
+class KeyScopeError(ApiError):
+    """The key does not open that."""
+
+    status = HTTPStatus.FORBIDDEN
+    slug = "key-scope"
+
+
 class UnknownSiteError(ApiError):
     """There is no such site."""
 
@@ -67,6 +74,20 @@ class UnknownIncidentError(ApiError):
 
     status = HTTPStatus.NOT_FOUND
     slug = "unknown-incident"
+
+
+class UnknownLetterError(ApiError):
+    """There is no such dead letter."""
+
+    status = HTTPStatus.NOT_FOUND
+    slug = "unknown-dead-letter"
+
+
+class UnknownReplayError(ApiError):
+    """There is no such replay."""
+
+    status = HTTPStatus.NOT_FOUND
+    slug = "unknown-replay"
 
 
 class UnknownValueError(ApiError):
@@ -103,6 +124,14 @@ class NoDatabaseError(ApiError):
     status = HTTPStatus.SERVICE_UNAVAILABLE
     slug = "no-database"
     headers: ClassVar[Mapping[str, str]] = {"Retry-After": "5"}
+
+
+class TooManyReplaysError(ApiError):
+    """Too many replays wait for ingest."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    slug = "too-many-replays"
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "10"}
 
 
 class TooManyStreamsError(ApiError):
@@ -180,14 +209,16 @@ def install(app: FastAPI) -> None:
         return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", title, detail)
 
 
-RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
-    code: {"description": text, "content": {PROBLEM_JSON: {"schema": _REF}}}
-    for _REF in ({"$ref": "#/components/schemas/Problem"},)
-    for code, text in (
-        (401, "No valid API key"),
-        (404, "No such thing"),
-        (422, "The request cannot be used"),
-        (503, "A part that is needed does not answer"),
-    )
-}
+def refusals(*told: tuple[int, str]) -> dict[int | str, dict[str, Any]]:
+    """Describe problem details for OpenAPI: status and what it means."""
+    content = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {code: {"description": text, "content": content} for code, text in told}
+
+
+RESPONSES: Final = refusals(
+    (401, "No valid API key"),
+    (404, "No such thing"),
+    (422, "The request cannot be used"),
+    (503, "A part that is needed does not answer"),
+)
 """What every route may answer beside its own, for OpenAPI."""

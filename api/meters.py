@@ -36,6 +36,7 @@ class Meters:
         self._dirty = self._gauge("tepna_analytics_dirty_windows", "Windows that wait")
         self._oldest = self._gauge("tepna_analytics_oldest_seconds", "Wait of the oldest window")
         self._dead_letters = self._gauge("tepna_ingest_dead_letters", "Letters nobody could use")
+        self._dropped = self._gauge("tepna_ingest_dead_letters_dropped", "Letters over a quota")
         clients = self._gauge("tepna_live_clients", "Live streams that are open")
         clients.set_function(lambda: float(hub.watching))
         taken = self._gauge("tepna_live_frames_taken", "Frames since the start")
@@ -50,6 +51,7 @@ class Meters:
         for part in PARTS:
             self._parts.labels(part).set(LEVELS[getattr(health, part).state])
         self._dead_letters.set(health.ingest.dead_letters)
+        self._dropped.set(health.ingest.dead_letters_dropped)
         self._dirty.set(health.analytics.dirty_windows)
         self._oldest.set(health.analytics.oldest_s or 0.0)
         # No batch, no latency: NaN is Prometheus' word for "not known".

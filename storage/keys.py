@@ -1,17 +1,42 @@
-"""Whose an API key is, and who looked at a picture and why."""
+"""Whose a key is and what it opens, and who did what why."""
 
 import hashlib
 import hmac
-from typing import Final, LiteralString
+import secrets
+from typing import Final, LiteralString, NamedTuple
 
-from storage.pool import AsyncConnection
+from storage.pool import AsyncConnection, Connection
+
+DEAD_LETTERS: Final = "dead-letters"
+"""Scope of a key that may see, replay and drop them: they hold what devices sent, as it came."""
+SCOPES: Final = frozenset({DEAD_LETTERS})
 
 FIND: Final[LiteralString] = """
-SELECT name, digest FROM api_key WHERE digest = %s AND revoked_at IS NULL
+SELECT name, scopes, digest FROM api_key WHERE digest = %s AND revoked_at IS NULL
 """
 AUDIT: Final[LiteralString] = """
 INSERT INTO audit (actor, action, subject, purpose) VALUES (%s, %s, %s, %s)
 """
+FIND_DEVICE: Final[LiteralString] = """
+SELECT d.pilot || '/' || d.name, k.digest FROM device_key k JOIN device d USING (device)
+WHERE k.digest = %s AND k.revoked_at IS NULL
+"""
+ADD_DEVICE_KEY: Final[LiteralString] = """
+INSERT INTO device_key (device, digest)
+SELECT device, %(digest)s FROM device WHERE pilot || '/' || name = %(identity)s
+RETURNING key
+"""
+REVOKE_DEVICE_KEYS: Final[LiteralString] = """
+UPDATE device_key k SET revoked_at = now() FROM device d
+WHERE k.device = d.device AND d.pilot || '/' || d.name = %s AND revoked_at IS NULL
+"""
+
+
+class ApiKey(NamedTuple):
+    """Whose it is, and what it opens beside reading."""
+
+    name: str
+    scopes: frozenset[str]
 
 
 def digest_of(key: str) -> bytes:
@@ -19,10 +44,30 @@ def digest_of(key: str) -> bytes:
     return hashlib.sha256(key.encode()).digest()
 
 
-async def find_key(connection: AsyncConnection, digest: bytes) -> str | None:
-    """Name of the key with this digest, None if there is none or it was revoked."""
+async def find_key(connection: AsyncConnection, digest: bytes) -> ApiKey | None:
+    """Find the key with this digest; None if there is none or it was revoked."""
     row = await (await connection.execute(FIND, [digest])).fetchone()
+    if row is None or not hmac.compare_digest(row[2], digest):
+        return None
+    return ApiKey(row[0], frozenset(row[1]))
+
+
+async def find_device_key(connection: AsyncConnection, digest: bytes) -> str | None:
+    """Identity of the device with this key; None if there is none or it was revoked."""
+    row = await (await connection.execute(FIND_DEVICE, [digest])).fetchone()
     return row[0] if row is not None and hmac.compare_digest(row[1], digest) else None
+
+
+def create_device_key(connection: Connection, identity: str) -> str | None:
+    """Make a key for a device and return it, this once; None: there is no such device."""
+    key = secrets.token_urlsafe(32)
+    given = {"identity": identity, "digest": digest_of(key)}
+    return key if connection.execute(ADD_DEVICE_KEY, given).rowcount else None
+
+
+def revoke_device_keys(connection: Connection, identity: str) -> int:
+    """Let no key of this device open anything any more; return how many did."""
+    return connection.execute(REVOKE_DEVICE_KEYS, [identity]).rowcount
 
 
 async def write_audit(

@@ -87,7 +87,6 @@ SELECT count(DISTINCT (site, minute, simulated)) AS windows, min(marked_at) AS o
        count(*) FILTER (WHERE attempts > 0) AS failed
 FROM dirty
 """
-DEAD_LETTERS: Final[LiteralString] = "SELECT count(*) FROM dead_letter"
 SITE_DEVICES: Final[LiteralString] = """
 SELECT pilot || '/' || name FROM device WHERE site = %s ORDER BY pilot, name
 """
@@ -251,12 +250,6 @@ async def read_backlog(connection: AsyncConnection) -> BacklogRow:
     """How many windows wait for analytics, and since when."""
     cursor = connection.cursor(row_factory=class_row(BacklogRow))
     return (await (await cursor.execute(BACKLOG)).fetchall())[0]
-
-
-async def count_dead_letters(connection: AsyncConnection) -> int:
-    """How many letters nobody could use."""
-    count: int = (await (await connection.execute(DEAD_LETTERS)).fetchall())[0][0]
-    return count
 
 
 async def list_site_devices(connection: AsyncConnection, site: int) -> list[str]:

@@ -10,11 +10,11 @@ from starlette.datastructures import State
 
 from api.dependencies import Now
 from contracts.version import __version__
+from storage.dead_letters import count_dead_letters
 from storage.errors import DatabaseLostError
 from storage.overview import (
     BacklogRow,
     DeliveryRow,
-    count_dead_letters,
     read_backlog,
     read_delivery,
 )
@@ -43,6 +43,7 @@ class Ingest(Part):
     batches: int = 0
     latency_p95_s: float | None = None
     dead_letters: int = Field(0, description="ever, and not yet replayed")
+    dead_letters_dropped: int = Field(0, description="ever, over a device's quota: not kept")
 
 
 class Analytics(Part):
@@ -96,7 +97,7 @@ async def read_health(state: State, now: datetime) -> Health:
         analytics = Analytics(state="degraded", detail="unknown without the database")
     else:
         database = Part(state="ok", detail="answers")
-        ingest, analytics = _ingest(delivery, dead_letters), _analytics(backlog, now)
+        ingest, analytics = _ingest(delivery, *dead_letters), _analytics(backlog, now)
     connected = state.feed.connected.is_set()
     broker = Part(
         state="ok" if connected else "down", detail="connected" if connected else "not connected"
@@ -121,7 +122,7 @@ async def read_health(state: State, now: datetime) -> Health:
     )
 
 
-def _ingest(row: DeliveryRow, dead_letters: int) -> Ingest:
+def _ingest(row: DeliveryRow, dead_letters: int, dropped: int) -> Ingest:
     late = row.latency_p95 is not None and row.latency_p95 > LATE_S
     if row.batches == 0:
         detail = "nothing arrived in five minutes"
@@ -134,6 +135,7 @@ def _ingest(row: DeliveryRow, dead_letters: int) -> Ingest:
         batches=row.batches,
         latency_p95_s=row.latency_p95,
         dead_letters=dead_letters,
+        dead_letters_dropped=dropped,
     )
 
 

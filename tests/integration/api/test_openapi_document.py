@@ -50,8 +50,10 @@ def test_every_route_refuses_with_problem_details(document):
             assert operation["summary"]
 
 
-def test_nothing_but_reading(document):
-    assert {method for operations in document["paths"].values() for method in operations} == {"get"}
+def test_nothing_but_dead_letters_can_be_changed(document):
+    for path, operations in document["paths"].items():
+        if not path.startswith("/v1/dead-letters"):
+            assert list(operations) == ["get"], path
 
 
 async def test_examples_can_be_asked(api, document, database, plan):
@@ -63,6 +65,8 @@ async def test_examples_can_be_asked(api, document, database, plan):
     asked = 0
     async with api.client() as client:
         for path, operations in document["paths"].items():
+            if path.startswith("/v1/dead-letters"):  # needs a scope
+                continue
             parameters = operations["get"].get("parameters", [])
             examples = {p["name"]: _example(p) for p in parameters if _example(p) is not None}
             needed = {p["name"] for p in parameters if p["required"]}
