@@ -38,8 +38,15 @@ class Letter(NamedTuple):
     payload: bytes
 
 
+class Held(NamedTuple):
+    """Rows that cannot have been captured when they say: a batch of their own, and why."""
+
+    batch: Batch
+    detail: str
+
+
 class Judged(msgspec.Struct, frozen=True, eq=False, kw_only=True):
-    """One message: the good rows of its batch, and dead letters with the rest."""
+    """One message: the good rows of its batch, those to be held, dead letters with the rest."""
 
     delivery: Delivery
     identity: str
@@ -49,6 +56,7 @@ class Judged(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     digest: bytes  # of everything but the time at which it was sent
     batch: Batch | None
     letters: tuple[Letter, ...]
+    held: tuple[Held, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -92,13 +100,13 @@ def judge(delivery: Delivery, *, ahead: float) -> Judged:
         return refuse(whole, "identity-mismatch", f"the header says {batch.device!r}")
     if SCHEMAS[batch.schema].stream != stream:
         return refuse(whole, "stream-mismatch", f"the header says {batch.schema!r}")
-    return _split_rows(whole, ahead)
+    return sift(split_clock(whole, ahead))
 
 
 def refuse(judged: Judged, reason: str, detail: str) -> Judged:
     """Make the whole message a dead letter; its name stays."""
     letter = _letter(judged, reason, detail, judged.delivery.payload)
-    return msgspec.structs.replace(judged, batch=None, letters=(letter,))
+    return msgspec.structs.replace(judged, batch=None, letters=(letter,), held=())
 
 
 def split_off(judged: Judged, bad: NDArray[np.bool_], reason: str, detail: str) -> Judged:
@@ -106,28 +114,51 @@ def split_off(judged: Judged, bad: NDArray[np.bool_], reason: str, detail: str) 
     batch = judged.batch
     if batch is None or not bad.any():
         return judged
-    detail = f"{np.count_nonzero(bad)} of {len(bad)} rows: {detail}"
-    good = {name: column[~bad] for name, column in batch.columns.items()}
-    rest = {name: column[bad] for name, column in batch.columns.items()}
-    # What is gone is told once, by the batch itself.
-    payload = encode(msgspec.structs.replace(batch, columns=rest, gone=[]))
-    letter = _letter(judged, reason, detail, payload)
-    kept = msgspec.structs.replace(batch, columns=good)
+    kept, rest = _parted(batch, bad)
+    letter = _letter(judged, reason, _share(bad, detail), encode(rest))
     return msgspec.structs.replace(judged, batch=kept, letters=(*judged.letters, letter))
 
 
-def _split_rows(judged: Judged, ahead: float) -> Judged:
+def _parted(batch: Batch, bad: NDArray[np.bool_]) -> tuple[Batch, Batch]:
+    """Part a batch into the good rows and the bad ones, both under its name."""
+    good = {name: column[~bad] for name, column in batch.columns.items()}
+    rest = {name: column[bad] for name, column in batch.columns.items()}
+    # What is gone is told once, by the batch itself.
+    return (
+        msgspec.structs.replace(batch, columns=good),
+        msgspec.structs.replace(batch, columns=rest, gone=[]),
+    )
+
+
+def _share(bad: NDArray[np.bool_], detail: str) -> str:
+    return f"{np.count_nonzero(bad)} of {len(bad)} rows: {detail}"
+
+
+def split_clock(judged: Judged, ahead: float) -> Judged:
+    """Hold what cannot have been captured when it says; the early apart from the late."""
     batch = judged.batch
     if batch is None or not batch.rows:
         return judged
     t = batch.columns["t"]
     latest = judged.delivery.received + round(ahead * MICROSECONDS)
-    if t.min() < EARLIEST or t.max() > latest:
-        wrong = (t < EARLIEST) | (t > latest)
-        detail = f"captured outside [2010-01-01, received + {ahead:g} s]"
-        judged = split_off(judged, wrong, "clock", detail)
-        batch = judged.batch
-    if batch is None:
+    if t.min() >= EARLIEST and t.max() <= latest:  # as nearly always
+        return judged
+    judged = _hold(judged, t < EARLIEST, "captured before 2010")
+    return _hold(judged, t[t >= EARLIEST] > latest, f"captured later than received + {ahead:g} s")
+
+
+def _hold(judged: Judged, bad: NDArray[np.bool_], detail: str) -> Judged:
+    if judged.batch is None or not bad.any():
+        return judged
+    kept, rest = _parted(judged.batch, bad)
+    held = Held(rest, _share(bad, detail))
+    return msgspec.structs.replace(judged, batch=kept, held=(*judged.held, held))
+
+
+def sift(judged: Judged) -> Judged:
+    """Split off the rows whose values cannot be used; refuse what is scattered over the years."""
+    batch = judged.batch
+    if batch is None or not batch.rows:
         return judged
     unusable = np.zeros(batch.rows, np.bool_)
     for name, column in batch.columns.items():

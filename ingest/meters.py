@@ -19,6 +19,7 @@ class Meters:
         self.batches = counter("batches", "Batches committed")
         self.rows = counter("rows", "Samples committed")
         self.duplicates = counter("duplicates", "Batches that were there already")
+        self.unconfirmed = counter("unconfirmed", "Samples held for their time of capture")
         self.letters = counter("dead_letters", "Dead letters", "reason")
         self.over_quota = counter("dead_letters_dropped", "Dead letters over quota")
         self.commit = Histogram(
@@ -34,6 +35,7 @@ class Meters:
         self.rows.inc(tally.rows)
         self.duplicates.inc(tally.duplicates)
         self.over_quota.inc(tally.over_quota)
+        self.unconfirmed.inc(tally.unconfirmed)
         self.commit.observe(seconds)
         for reason, letters in tally.letters.items():
             self.letters.labels(reason).inc(letters)

@@ -45,7 +45,7 @@ def replay(connection: Connection, number: int, settings: ReplaySettings, clock:
             if is_state(delivery):
                 return _replay_state(connection, judge_state(delivery), context)
             message = judge(delivery, ahead=settings.clock_ahead_s)
-            if not message.rows:
+            if not message.rows and not message.held:
                 raise StillDeadError(_reasons(message))
             _find_device(connection, message.identity, context)
             if kept.counted:

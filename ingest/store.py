@@ -11,7 +11,7 @@ import numpy as np
 from contracts.batch import Gone
 from contracts.clock import MINUTE, Clock, from_micros
 from contracts.messages import Ranges
-from ingest import dead_letters, ledger
+from ingest import dead_letters, ledger, unconfirmed
 from ingest.judge import Judged, Letter, refuse, split_off, unnamed
 from ingest.ledger import Loss, Name
 from ingest.registry import Registry
@@ -65,6 +65,7 @@ class Tally(msgspec.Struct):
     duplicates: int = 0
     letters: Counter[str] = msgspec.field(default_factory=Counter)
     over_quota: int = 0
+    unconfirmed: int = 0  # rows held for their time of capture
 
     def add(self, other: "Tally") -> None:
         """Count those too."""
@@ -73,6 +74,7 @@ class Tally(msgspec.Struct):
         self.duplicates += other.duplicates
         self.letters += other.letters
         self.over_quota += other.over_quota
+        self.unconfirmed += other.unconfirmed
 
 
 class Stored(NamedTuple):
@@ -151,6 +153,8 @@ def _write(
     for block in written:
         write_rows(connection, block.table, [block.data])
     lost = _keep_letters(connection, split, context, tally)
+    tally.unconfirmed, no_room = unconfirmed.hold(connection, split.fresh, context.clock())
+    tally.over_quota += no_room
     committed = [(device, m) for device, m in split.fresh if m not in lost]
     losses = _losses(split.fresh, lost)
     now = context.clock()

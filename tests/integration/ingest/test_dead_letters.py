@@ -75,28 +75,6 @@ def test_stranger_who_came_again_is_not_doubled(street: Any, eventually: Any, co
 
 
 @pytest.mark.usefixtures("ingest")
-def test_rows_of_a_wrong_clock_are_replayed_where_it_is_allowed(
-    street: Any, eventually: Any, command: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    device = street.device("cam-1")
-    tomorrow = utc_now() + 86_400_000_000
-    batch = device.batch(rows=3, t=[utc_now(), tomorrow, tomorrow])
-    device.send(batch)
-    eventually("durable", lambda: device.is_durable(0))
-    assert "stays" in command("replay", "1").output
-    assert street.rows(COUNT) == [(1,)]
-    monkeypatch.setenv("TEPNA_CLOCK_AHEAD_S", "100000")
-    assert "2 rows stored" in command("replay", "1").output
-    assert street.rows(COUNT) == [(3,)]
-    # Delivered again, the batch is the same, and its replayed letter does not come back.
-    device.send(batch)
-    device.send(device.batch(rows=1))
-    eventually("durable", lambda: device.is_durable(1))
-    assert street.letters() == []
-    assert street.rows(COUNT) == [(4,)]
-
-
-@pytest.mark.usefixtures("ingest")
 def test_conflicting_content_is_replayed_beside_the_first(
     street: Any, eventually: Any, command: Any
 ) -> None:
@@ -116,16 +94,26 @@ def test_conflicting_content_is_replayed_beside_the_first(
 
 
 @pytest.mark.usefixtures("ingest")
-def test_part_that_is_still_unusable_stays(
-    street: Any, eventually: Any, command: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    device = street.device("cam-1")
-    tomorrow = utc_now() + 86_400_000_000
-    device.send(device.batch(rows=2, t=tomorrow, value=[1, np.nan]))
-    eventually("durable", lambda: device.is_durable(0))
-    monkeypatch.setenv("TEPNA_CLOCK_AHEAD_S", "100000")
+def test_part_that_is_still_unusable_stays(street: Any, eventually: Any, command: Any) -> None:
+    device = street.device("cam-1", registered=False)
+    device.send(device.batch(rows=2, value=[1, np.nan]))
+    eventually("a dead letter", street.letters)
+    register_device(street.connection, pilot=street.pilot, site="here", name="cam-1")
     assert "1 rows stored" in command("replay", "1").output
     assert street.letters() == [("cam-1", "not-finite", 1)]
+
+
+@pytest.mark.usefixtures("ingest")
+def test_strangers_rows_of_a_wrong_clock_are_held(
+    street: Any, eventually: Any, command: Any
+) -> None:
+    device = street.device("cam-1", registered=False)
+    device.send(device.batch(rows=2, t=12))
+    eventually("a dead letter", street.letters)
+    register_device(street.connection, pilot=street.pilot, site="here", name="cam-1")
+    assert "0 rows stored" in command("replay", "1").output
+    assert street.letters() == []
+    assert street.rows("SELECT rows FROM unconfirmed") == [(2,)]
 
 
 @pytest.mark.usefixtures("ingest")

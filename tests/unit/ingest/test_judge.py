@@ -99,11 +99,12 @@ def test_damaged_batches_are_judged(data: st.DataObject) -> None:
     t=hn.arrays("i8", 20, elements=st.integers(-(1 << 63), (1 << 63) - 1)),
     value=hn.arrays("f8", 20),
 )
-def test_every_row_is_kept_or_dead_lettered_once(t: Any, value: Any) -> None:
+def test_every_row_is_kept_held_or_dead_lettered_once(t: Any, value: Any) -> None:
     t[::2] = NOW - t[::2] % 1_000_000
     message = judged(encode(batch(rows=20, t=t, value=value)))
     assert message.batch is not None
-    parts = [message.batch, *(decode(letter.payload) for letter in message.letters)]
+    dead = [decode(letter.payload) for letter in message.letters]
+    parts = [message.batch, *(held.batch for held in message.held), *dead]
     rows = sorted(
         (int(a), np.float64(b).tobytes())
         for part in parts
@@ -113,7 +114,7 @@ def test_every_row_is_kept_or_dead_lettered_once(t: Any, value: Any) -> None:
     kept = message.batch.columns
     assert np.all((kept["t"] >= EARLIEST) & (kept["t"] <= NOW + 300_000_000))
     assert np.all(np.isfinite(kept["value"]))
-    assert set(reasons(message)) <= {"clock", "not-finite"}
+    assert set(reasons(message)) <= {"not-finite"}
 
 
 def test_bounds_of_the_clock() -> None:
@@ -121,7 +122,21 @@ def test_bounds_of_the_clock() -> None:
     message = judged(encode(batch(rows=4, t=[EARLIEST - 1, EARLIEST, ahead, ahead + 1])))
     assert message.batch is not None
     assert message.batch.columns["t"].tolist() == [EARLIEST, ahead]
-    assert reasons(message) == ["clock"]
+    assert reasons(message) == []
+    # The early are held apart from the late: what mends the ones does not mend the others.
+    assert [held.batch.columns["t"].tolist() for held in message.held] == [
+        [EARLIEST - 1],
+        [ahead + 1],
+    ]
+    assert [held.detail.split(":")[0] for held in message.held] == ["1 of 4 rows", "1 of 3 rows"]
+
+
+def test_what_is_refused_whole_holds_nothing() -> None:
+    t = NOW - np.arange(3000) * 86_400_000_000
+    t[0] = 5
+    message = judged(encode(batch(rows=3000, t=t)))
+    assert reasons(message) == ["scattered"]
+    assert message.held == ()
 
 
 def test_speed_of_a_crossing_may_be_unknown_but_not_infinite() -> None:
