@@ -8,7 +8,7 @@ boot; the report is kept until it is durable itself.
 import logging
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple, Self
@@ -19,7 +19,7 @@ import msgspec
 from contracts.batch import SCHEMAS, Batch, Gone, encode
 from contracts.clock import Clock
 from contracts.messages import Ranges
-from edge.outbox_file import is_full, open_file
+from edge.outbox_file import begin_log_anew, is_full, open_file
 
 log = logging.getLogger(__name__)
 
@@ -116,44 +116,29 @@ class Outbox:
     def append(self, batches: Sequence[Batch]) -> None:
         """Keep these batches: each gets its number and the losses that it is to report."""
         with self._lock:
-            try:
-                self._keep(batches)
-            except sqlite3.OperationalError as fault:
-                if not is_full(fault):
-                    raise
+            if not self._fits(lambda: self._keep(batches)):
                 for batch in batches:
                     self._squeeze(batch)
 
     def report_other_boots(self, empty: Batch) -> None:
         """Queue a batch without rows for each earlier boot that has losses to report.
 
+        A full disk puts that off.
+
         Parameters
         ----------
         empty
             Batch of this device without rows.
         """
-        with self._lock, self._transaction():
-            boots = self._db.execute(
-                "SELECT boot.boot, next FROM boot WHERE boot.boot != ?"
-                " AND EXISTS (SELECT 1 FROM gone WHERE gone.boot = boot.boot AND carrier IS NULL)"
-                " AND NOT EXISTS (SELECT 1 FROM gone WHERE gone.boot = boot.boot AND carrier >= 0)",
-                (self.boot.bytes,),
-            ).fetchall()
-            for boot, seq in boots:
-                self._insert(empty, UUID(bytes=boot), seq)
-                self._db.execute("UPDATE boot SET next = ? WHERE boot = ?", (seq + 1, boot))
+        with self._lock:
+            self._fits(lambda: self._report_other_boots(empty))
 
     def durable(self, boot: UUID, ranges: Ranges) -> int:
         """Forget what is durable; say how many batches that were."""
         with self._lock:
             before = self._batches
-            try:
-                with self._transaction():
-                    for first, end in ranges:
-                        self._forget(boot.bytes, first, end)
-            except sqlite3.OperationalError as fault:
-                if not is_full(fault):
-                    raise  # else: not forgotten now, so sent and acknowledged once more
+            # What does not fit is not forgotten now, so it is sent and acknowledged once more.
+            self._fits(lambda: self._forget_all(boot.bytes, ranges))
             return before - self._batches
 
     def waiting(self, limit: int, *, newest: bool) -> list[Waiting]:
@@ -202,28 +187,44 @@ class Outbox:
     def _squeeze(self, batch: Batch) -> None:
         """Keep a batch on a full disk if what matters less can make room for it."""
         priority = PRIORITY[SCHEMAS[batch.schema].stream]
-        while True:
-            try:
-                self._keep([batch])
-            except sqlite3.OperationalError as fault:
-                if not is_full(fault):
-                    raise
-                if self._make_room(priority):
-                    continue
+        while not self._fits(lambda: self._keep([batch])):
+            before = self._batches
+            self._fits(lambda: self._make_room(priority))
+            if self._batches == before:
                 self._unwritten.append(Gone(self._next, self._next + 1, DISK))
                 self._next += 1
                 self._say(1)
-            return
+                return
 
-    def _make_room(self, priority: int) -> bool:
-        try:
-            with self._transaction():
-                dropped = self._drop(_ROOM, DISK, priority)
-        except sqlite3.OperationalError as fault:
-            if not is_full(fault):
-                raise
-            return False
-        return dropped > 0
+    def _make_room(self, priority: int) -> None:
+        with self._transaction():
+            self._drop(_ROOM, DISK, priority)
+
+    def _fits(self, write: Callable[[], None]) -> bool:
+        """Write; False: the disk is full, even where the log begins anew."""
+        for _ in range(2):
+            try:
+                write()
+            except sqlite3.OperationalError as fault:
+                if not is_full(fault):
+                    raise
+                if not begin_log_anew(self._db):
+                    return False
+            else:
+                return True
+        return False
+
+    def _report_other_boots(self, empty: Batch) -> None:
+        with self._transaction():
+            boots = self._db.execute(
+                "SELECT boot.boot, next FROM boot WHERE boot.boot != ?"
+                " AND EXISTS (SELECT 1 FROM gone WHERE gone.boot = boot.boot AND carrier IS NULL)"
+                " AND NOT EXISTS (SELECT 1 FROM gone WHERE gone.boot = boot.boot AND carrier >= 0)",
+                (self.boot.bytes,),
+            ).fetchall()
+            for boot, seq in boots:
+                self._insert(empty, UUID(bytes=boot), seq)
+                self._db.execute("UPDATE boot SET next = ? WHERE boot = ?", (seq + 1, boot))
 
     def _insert(self, batch: Batch, boot: UUID, seq: int) -> None:
         gone = self._db.execute(
@@ -295,6 +296,11 @@ class Outbox:
             " ON CONFLICT (stream) DO UPDATE SET batches = batches + excluded.batches",
             (stream, batches),
         )
+
+    def _forget_all(self, boot: bytes, ranges: Ranges) -> None:
+        with self._transaction():
+            for first, end in ranges:
+                self._forget(boot, first, end)
 
     def _forget(self, boot: bytes, first: int, end: int) -> None:
         # Python's driver executes RETURNING as it is read: read it whole.

@@ -3,6 +3,9 @@
 SQLite in WAL mode with ``synchronous=FULL``: each commit is on the disk before anybody may
 publish what it holds. With NORMAL a power cut could take back batches that were sent already, and
 their numbers with them; another batch would then bear a number that ingest has seen.
+
+The log is copied into the file after every `LOG_PAGES`, and when the disk is full: it then begins
+anew in the room that it has already, so that what is durable can make room for what comes.
 """
 
 import logging
@@ -16,6 +19,9 @@ from edge.errors import OutboxError
 log = logging.getLogger(__name__)
 
 FORMAT: Final = 1
+LOG_PAGES: Final = 250
+"""Pages of 4 KiB after which the log begins anew: a full disk must not be full of the log."""
+
 SCHEMA: Final = """
 BEGIN;
 CREATE TABLE owner (device TEXT NOT NULL);
@@ -88,6 +94,17 @@ def is_full(fault: sqlite3.OperationalError) -> bool:
     return _code(fault) in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 
 
+def begin_log_anew(db: sqlite3.Connection) -> bool:
+    """Copy the log into the file, so that it is written from its beginning; False: no room."""
+    try:
+        busy, _, _ = db.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+    except sqlite3.OperationalError as fault:
+        if not is_full(fault):
+            raise
+        return False
+    return not busy
+
+
 def _code(fault: sqlite3.Error) -> int:
     return fault.sqlite_errorcode & 0xFF  # without the extension
 
@@ -98,6 +115,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA locking_mode = EXCLUSIVE")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
+        db.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
         db.execute("BEGIN IMMEDIATE")  # takes the lock and keeps it
         db.execute("COMMIT")
         _check(db, path)

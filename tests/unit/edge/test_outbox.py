@@ -1,5 +1,7 @@
+import resource
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -198,6 +200,44 @@ def test_the_numbers_of_a_refused_batch_are_not_used_again(open_outbox: Open) ->
         outbox.durable(outbox.boot, [(0, 1 << 40)])
         outbox.append([batch("events")])
         assert seqs(outbox) == [100]
+
+
+def test_a_disk_full_of_the_log_begins_it_anew(open_outbox: Open) -> None:
+    boot, every = uuid4(), [(0, 1 << 40)]
+    with open_outbox(boot) as outbox, files_of(1 << 19):
+        for _ in range(300):  # three pages each, and more, if nothing of the log were used again
+            outbox.append([batch("obs", 20)])
+            outbox.durable(boot, every)
+        assert outbox.stock().dropped == 0
+        outbox.append([batch("obs")])
+        outbox.durable(boot, every)
+        assert outbox.stock().batches == 0
+
+
+def test_a_full_disk_puts_off_reports_of_other_boots(open_outbox: Open) -> None:
+    with open_outbox(uuid4(), max_bytes=1 << 16) as outbox:
+        for _ in range(80):
+            outbox.append([batch("obs", 100)])
+        assert outbox.stock().dropped
+        outbox.durable(outbox.boot, [(0, 1 << 40)])
+        outbox.append([batch("obs", 100) for _ in range(100)])
+    with open_outbox(uuid4()) as outbox:
+        with files_of(4096):
+            outbox.report_other_boots(batch("obs", 0))
+        before = outbox.stock().batches
+        outbox.report_other_boots(batch("obs", 0))
+        assert outbox.stock().batches == before + 1
+
+
+@contextmanager
+def files_of(size: int) -> Iterator[None]:
+    """Let no file of this process grow beyond that: a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("damage", ["no-database", "scribbled", "truncated"])
