@@ -5,7 +5,13 @@ import psycopg
 DatabaseError = psycopg.Error
 """Base of everything that the database or its driver says."""
 
-DatabaseLostError = (psycopg.OperationalError, psycopg.InterfaceError)
+# Read-only is what hosted databases become before their disk is full, and what a standby is that
+# has not taken over yet.
+DatabaseLostError = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.ReadOnlySqlTransaction,
+)
 """The database cannot be reached or cannot work at present: the same may succeed later."""
 
 RefusedDataError = (psycopg.DataError, psycopg.IntegrityError)
