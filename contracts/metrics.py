@@ -14,6 +14,12 @@ class Quality(IntFlag):
     GOOD = 0
     OUT_OF_RANGE = 1  # the device says: outside the metric's range; kept, but not to be trusted
     IMPLAUSIBLE = 2  # ingest says: outside the range that the registry gives the metric
+    DOUBTED = 4  # the device says: not good, for a reason of its own
+    RECEPTION = 8  # captured is when it was received: the device names no time
+
+
+UNUSABLE: Final = Quality.OUT_OF_RANGE | Quality.IMPLAUSIBLE | Quality.DOUBTED
+"""A value with any of these is kept and counted, and nothing is computed from it."""
 
 
 class Metric(NamedTuple):

@@ -5,6 +5,7 @@ from typing import Final, LiteralString, NamedTuple
 
 import numpy as np
 
+from contracts.metrics import UNUSABLE
 from storage.pool import AsyncConnection
 from storage.read import Columns, read_columns, read_ragged
 
@@ -42,13 +43,14 @@ SIGNAL_TYPES: Final = {
     "captured": "timestamptz", "device": "int4", "code": "int4", "parameter": "int4",
 }  # fmt: skip
 OBSERVATIONS: Final[LiteralString] = """
-SELECT o.captured, o.device, m.name AS metric, o.value
+SELECT o.captured, o.device, m.name AS metric, o.value, o.quality
 FROM observation o JOIN metric m USING (metric)
 WHERE o.device = ANY(%(devices)s) AND o.simulated = %(simulated)s AND m.name = ANY(%(metrics)s)
-    AND o.quality = 0 AND o.captured >= %(begin)s AND o.captured < %(end)s
+    AND o.captured >= %(begin)s AND o.captured < %(end)s
 """
 OBSERVATION_TYPES: Final = {
     "captured": "timestamptz", "device": "int4", "metric": "text", "value": "float8",
+    "quality": "int2",
 }  # fmt: skip
 BATCHES: Final[LiteralString] = """
 SELECT lower(captured) AS captured, device, boot, seq, stored FROM batch
@@ -79,7 +81,8 @@ class Telemetry(NamedTuple):
     points: Columns  # of track pieces, the margin included
     events: Columns
     signal: Columns  # the lookback included
-    observations: Columns
+    observations: Columns  # that may be used
+    flagged: Columns  # observations that may not: how many there were is part of the evidence
     batches: Columns  # by their first sample
     losses: Columns  # by the report
 
@@ -118,11 +121,14 @@ async def read_telemetry(
     which = np.repeat(np.arange(len(pieces.offsets) - 1), np.diff(pieces.offsets))
     points = {name: column[which] for name, column in pieces.rows.items()} | pieces.elements
     points["captured"] = points["captured"] + points.pop("delay")
+    read = await read_columns(connection, OBSERVATIONS, given, OBSERVATION_TYPES)
+    bad = read["quality"] & UNUSABLE != 0
     return Telemetry(
         points=points,
         events=await read_columns(connection, EVENTS, given, EVENT_TYPES),
         signal=await read_columns(connection, SIGNAL, given, SIGNAL_TYPES),
-        observations=await read_columns(connection, OBSERVATIONS, given, OBSERVATION_TYPES),
+        observations={name: column[~bad] for name, column in read.items()},
+        flagged={name: column[bad] for name, column in read.items()},
         batches=await read_columns(connection, BATCHES, given, BATCH_TYPES),
         losses=await read_columns(connection, LOSSES, given, LOSS_TYPES),
     )

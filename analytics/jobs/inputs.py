@@ -24,7 +24,7 @@ minute is then seen whole."""
 LOOKBACK: Final = timedelta(minutes=10)
 """Signal events are read from so long before a minute: two of the longest cycles."""
 
-TABLES: Final = ("points", "events", "signal", "observations", "batches", "losses")
+TABLES: Final = ("points", "events", "signal", "observations", "flagged", "batches", "losses")
 
 
 class Inputs(NamedTuple):
@@ -41,6 +41,7 @@ class Inputs(NamedTuple):
     events: Columns
     signal: Columns
     observations: Columns
+    flagged: Columns  # observations that nothing is computed from, for their quality
     batches: Columns
     losses: Columns
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from analytics.jobs.worker import Worker
+from contracts.metrics import Quality
 from storage.windows import Pace, candidates
 
 
@@ -47,6 +48,20 @@ async def test_flow_and_speed(street: Any, worker: Worker) -> None:
     assert speed["inverse"] == pytest.approx(0.15)
     assert speed["peak"] == 20.0
     assert [k for k, n in enumerate(speed["histogram"]) if n] == [36, 72]
+
+
+async def test_flagged_values_are_counted_and_not_used(street: Any, worker: Worker) -> None:
+    street.camera_works()
+    flags = [Quality.RECEPTION, Quality.OUT_OF_RANGE, Quality.IMPLAUSIBLE, Quality.DOUBTED]
+    for second, flag in enumerate(flags):
+        street.connection.execute(
+            "UPDATE observation SET quality = %s WHERE captured = %s",
+            [int(flag), street.at(second + 0.999999)],
+        )
+    await settle(worker)
+    assert street.parts()[0, "flow", "out", 1, -1]["observed"] == 57
+    [[inputs]] = street.connection.execute("SELECT inputs FROM metric_window").fetchall()
+    assert (inputs["observations"]["rows"], inputs["flagged"]["rows"]) == (57, 3)
 
 
 async def test_simulated_and_measured_never_mix(street: Any, worker: Worker) -> None:

@@ -57,7 +57,7 @@ class Recorder:
 
     def works(self) -> None:
         for second in range(60):
-            row = (self.at(second + 0.999999), 1, "camera.observed", 1.0)
+            row = (self.at(second + 0.999999), 1, "camera.observed", 1.0, 0)
             self.rows["observations"].append(row)
 
     def passes(
@@ -94,7 +94,8 @@ class Recorder:
         point_types = {k: v for k, v in PIECE_TYPES.items() if k != "delay"}
         types = {
             "points": point_types, "events": EVENT_TYPES, "signal": SIGNAL_TYPES,
-            "observations": OBSERVATION_TYPES, "batches": BATCH_TYPES, "losses": LOSS_TYPES,
+            "observations": OBSERVATION_TYPES, "flagged": OBSERVATION_TYPES,
+            "batches": BATCH_TYPES, "losses": LOSS_TYPES,
         }  # fmt: skip
         tables = {}
         for table, columns in types.items():
