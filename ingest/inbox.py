@@ -1,11 +1,12 @@
-"""What has arrived and is not yet committed, bounded by number and bytes."""
+"""What has arrived and is not yet acknowledged, bounded by number and bytes."""
 
 import threading
 from collections import deque
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 MAX_BYTES: Final = 64 << 20
-"""Bytes that may wait; one message more than that is taken when nothing else waits."""
+"""Bytes that are held before ingest stops reading; what one read brings may be over it."""
 
 
 class Delivery(NamedTuple):
@@ -17,45 +18,86 @@ class Delivery(NamedTuple):
     payload: bytes
     properties: dict[str, str]
     received: int  # [us] since the epoch
+    again: bool = False  # whether the broker says that it has delivered this before
 
 
 class Inbox:
-    """Queue between the network's thread and the one that writes; full: stop reading.
+    """Queue between the network's thread and those that write; full: stop reading.
 
-    The broker sends no more than the receive maximum unacknowledged, so the number is bounded
-    already; the bytes are bounded here.
+    A delivery counts until it is released. The broker sends no more than the receive maximum
+    unacknowledged, but it sends them again after each loss of the connection.
     """
 
     def __init__(self, max_messages: int, max_bytes: int = MAX_BYTES) -> None:
         self._max_messages = max_messages
         self._max_bytes = max_bytes
         self._waiting: deque[Delivery] = deque()
+        self._firsts: deque[int] = deque()  # when the first of each taken group was received
+        self._enough = 1  # as many are being waited for
+        self._held = 0
         self._bytes = 0
+        self._hurried = False
         self._closed = False
         self._changed = threading.Condition()
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return self._held
+
+    @property
+    def bytes(self) -> int:
+        """Bytes that are held."""
+        return self._bytes
+
+    @property
+    def oldest(self) -> int | None:
+        """When the oldest one was received, in microseconds since the epoch."""
+        with self._changed:
+            if self._firsts:
+                return self._firsts[0]
+            return self._waiting[0].received if self._waiting else None
+
+    def has_room(self) -> bool:
+        """Whether more may be read."""
+        return self._held < self._max_messages and self._bytes < self._max_bytes
 
     def put(self, delivery: Delivery) -> None:
-        """Add one, waiting for room; once closed nothing is added, and nothing acknowledged."""
+        """Add one, room or not; once closed nothing is added, and nothing acknowledged."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._has_room(len(delivery.payload)))
             if not self._closed:
                 self._waiting.append(delivery)
+                self._held += 1
                 self._bytes += len(delivery.payload)
-                self._changed.notify_all()
+                if self._is_enough():  # waking somebody for nothing costs more than the message
+                    self._changed.notify_all()
 
-    def take(self, most: int) -> list[Delivery]:
-        """Take all that wait, at most so many; wait for the first; empty when closed."""
+    def take(self, enough: int) -> list[Delivery]:
+        """Take so many; fewer, but at least one, when somebody is in a hurry; none when closed."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._waiting)
+            self._enough = enough
+            self._changed.wait_for(lambda: self._closed or self._is_enough())
             if self._closed:
                 return []
-            taken = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
-            self._bytes -= sum(len(delivery.payload) for delivery in taken)
-            self._changed.notify_all()
+            taken = [self._waiting.popleft() for _ in range(min(enough, len(self._waiting)))]
+            self._firsts.append(taken[0].received)
             return taken
+
+    def relax(self) -> None:
+        """Wait for enough from now on."""
+        with self._changed:
+            self._hurried = False
+
+    def hurry(self) -> None:
+        """Give whatever there is, now and until it is time to relax."""
+        with self._changed:
+            self._hurried = True
+            self._changed.notify_all()
+
+    def release(self, deliveries: Sequence[Delivery]) -> None:
+        """Make room: these, which were taken together and the first of all, are acknowledged."""
+        with self._changed:
+            self._firsts.popleft()
+            self._held -= len(deliveries)
+            self._bytes -= sum(len(delivery.payload) for delivery in deliveries)
 
     def close(self) -> None:
         """Wake everybody; what still waits stays unacknowledged and comes again."""
@@ -63,7 +105,8 @@ class Inbox:
             self._closed = True
             self._changed.notify_all()
 
-    def _has_room(self, size: int) -> bool:
-        if not self._waiting:
-            return True
-        return len(self._waiting) < self._max_messages and self._bytes + size <= self._max_bytes
+    def _is_enough(self) -> bool:
+        waiting = len(self._waiting)
+        if not self.has_room():  # no more will come
+            return waiting > 0
+        return waiting >= self._enough or (self._hurried and waiting > 0)

@@ -1,21 +1,24 @@
-"""The broker's side: a persistent session with manual acknowledgement."""
+"""The broker's side: a persistent session, acknowledged only after the commit.
+
+Every worker has a session of its own and shares the subscription with the others: the broker gives
+each message to one of them.
+"""
 
 import logging
+import random
 import threading
+from collections import deque
 from collections.abc import Iterable
 from typing import Any, Final
-
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTv5
-from paho.mqtt.enums import CallbackAPIVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
-from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from contracts.clock import Clock
 from contracts.messages import ENCODER, Durable, Ranges
 from contracts.topics import STATES, VERSION, topic
+from ingest import packets
+from ingest.errors import IngestError
 from ingest.inbox import Delivery, Inbox
+from ingest.link import KEEPALIVE, Link
+from ingest.packets import FAILURE, PINGREQ, Answer, Kind, Property, Publication
 from ingest.settings import IngestSettings
 
 log = logging.getLogger(__name__)
@@ -23,48 +26,100 @@ log = logging.getLogger(__name__)
 SESSION_EXPIRY: Final = 7 * 24 * 3600
 """How long the broker keeps messages for an ingest that is away. [s]"""
 
-KEEPALIVE: Final = 20  # [s]
-RECONNECT: Final = (1, 8)
+RECONNECT: Final = (1.0, 8.0)
 """Shortest and longest wait before connecting again, doubled from one to the other. [s]"""
 
 MAX_PENDING: Final = 10_000
 """Answers that wait for the broker; what overflows is asked for again when a batch is repeated."""
 
+MAX_INFLIGHT: Final = 100
+"""Answers that the broker has not confirmed yet, fewer if it wants fewer."""
+
+PATIENCE: Final = 1.0  # [s]
+FLUSH: Final = 5.0  # [s]
+
 UPLINKS: Final = f"tepna/{VERSION}/+/+/up/#"
 """Every uplink topic, known or not: what is unknown is a dead letter, not nothing."""
+
+REASONS: Final = {
+    0x81: "malformed packet",
+    0x82: "protocol error",
+    0x84: "it does not speak MQTT 5",
+    0x85: "client id not valid",
+    0x86: "bad user name or password",
+    0x87: "not authorised",
+    0x88: "server unavailable",
+    0x8B: "server shutting down",
+    0x8D: "keep alive timeout",
+    0x8E: "session taken over",
+    0x93: "receive maximum exceeded",
+    0x95: "packet too large",
+    0x97: "quota exceeded",
+    0x9E: "no shared subscriptions",
+}
+
+
+class BrokerLostError(IngestError):
+    """The broker does not want us."""
 
 
 class Receiver:
     """Feeds the inbox from the broker; acknowledges what is committed and says so to the devices.
 
-    Every method may be called from any thread.
+    Parameters
+    ----------
+    slot
+        Which of the workers this is: the name of its session is its own and always the same.
+    leaving
+        Subscribe to nothing, take what waits in the session, and end it.
     """
 
-    def __init__(self, settings: IngestSettings, inbox: Inbox, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: IngestSettings,
+        inbox: Inbox,
+        clock: Clock,
+        *,
+        slot: int = 0,
+        leaving: bool = False,
+    ) -> None:
         self._settings = settings
         self._inbox = inbox
         self._clock = clock
+        self._leaving = leaving
+        self.client = settings.ingest_client + (f"/{slot}" if slot else "")
+        self._filters = filters(settings, slot)
         self.subscribed = threading.Event()  # from here on nothing that is sent passes by
-        self._connection = 0  # odd: connected; each connection and each loss counts one
+        self.lost_since: int | None = clock()  # [us]; None: connected
+        self.dropped_answers = 0
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="receiver", daemon=True)
         self._changing = threading.Lock()
-        self._is_lost = False
-        self._client = self._make_client()
+        self._link: Link | None = None
+        self._connection = 0
+        self._answers: deque[tuple[str, bytes]] = deque()
+        self._inflight: dict[int, bytes] = {}
+        self._most_inflight = MAX_INFLIGHT
+        self._last_id = 0
+        self._is_settled = False  # the broker has ended every subscription of a leaving session
+        self._is_asked = False  # whether that was all
+        self._said_lost = False
 
     def start(self) -> None:
         """Connect, and again whenever the connection is lost."""
-        broker = self._settings.broker
-        connect = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        connect.SessionExpiryInterval = SESSION_EXPIRY
-        connect.ReceiveMaximum = self._settings.ingest_window
-        self._client.connect_async(
-            broker.host, broker.port, KEEPALIVE, clean_start=False, properties=connect
-        )
-        self._client.loop_start()
+        self._thread.start()
 
     def stop(self) -> None:
         """Send what is to be sent, and leave; the session stays."""
-        self._client.disconnect()
-        self._client.loop_stop()
+        self._stopping.set()
+        self.wake()
+        self._thread.join()
+
+    def wake(self) -> None:
+        """Look again whether there is room to read."""
+        with self._changing:
+            if self._link is not None:
+                self._link.wake()
 
     def acknowledge(self, deliveries: Iterable[Delivery]) -> None:
         """Acknowledge to the broker what it delivered on the present connection.
@@ -72,86 +127,166 @@ class Receiver:
         The lock holds off the loss of the connection, with which the packet ids lose their meaning.
         """
         with self._changing:
-            for delivery in deliveries:
-                if delivery.packet and delivery.connection == self._connection:
-                    self._client.ack(delivery.packet, 1)
+            if self._link is not None:
+                ours = (d for d in deliveries if d.packet and d.connection == self._connection)
+                self._link.send(b"".join(packets.puback(d.packet) for d in ours))
 
     def publish(self, identity: str, durable: Durable) -> None:
         """Tell a device what it may let go."""
-        self._client.publish(topic(identity, "durable"), ENCODER.encode(durable), qos=1)
+        with self._changing:
+            if len(self._answers) >= MAX_PENDING:
+                self._answers.popleft()
+                self.dropped_answers += 1
+            self._answers.append((topic(identity, "durable"), ENCODER.encode(durable)))
+            self._send_answers()
 
-    def _make_client(self) -> Client:
+    def _work(self) -> None:
+        shortest, longest = RECONNECT
+        wait = shortest
+        while not self._stopping.is_set():
+            self.subscribed.clear()
+            try:
+                self._serve(Link(self._settings.broker, self._settings.mqtt_ca))
+            except IngestError as fault:
+                self._lost(str(fault) or str(fault.__doc__))
+            except OSError as fault:
+                broker = self._settings.broker
+                self._lost(f"{broker.host}:{broker.port} cannot be reached: {fault}")
+            wait = shortest if self.subscribed.is_set() else min(2 * wait, longest)
+            self._stopping.wait(wait * random.uniform(0.5, 1))  # noqa: S311  # only to spread
+
+    def _serve(self, link: Link) -> None:
+        """Serve one connection until it is lost or we leave."""
         broker = self._settings.broker
-        client = Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=self._settings.ingest_client,
-            protocol=MQTTv5,
-            manual_ack=True,
-        )
-        client.username_pw_set(broker.user, broker.password)
-        if broker.tls:
-            client.tls_set(self._settings.mqtt_ca)
-        client.max_inflight_messages_set(100)
-        client.max_queued_messages_set(MAX_PENDING)
-        client.reconnect_delay_set(*RECONNECT)
-        client.on_connect = self._on_connect
-        client.on_connect_fail = self._on_connect_fail
-        client.on_disconnect = self._on_disconnect
-        client.on_message = self._on_message
-        client.on_subscribe = self._on_subscribe
-        return client
+        window = self._settings.ingest_window
+        try:
+            hello = (self.client, broker.user, broker.password, KEEPALIVE, window, SESSION_EXPIRY)
+            link.send(packets.connect(*hello))
+            while not self._stopping.is_set():
+                reading = self._inbox.has_room()
+                for packet in link.exchange(reading=reading, patience=PATIENCE):
+                    self._take(link, packet)
+                if self._leaving and self._is_settled and not len(self._inbox):
+                    self._ask_whether_all(link)
+            link.send(packets.disconnect(forget=self._leaving and self._is_settled))
+            link.flush(FLUSH)
+        finally:
+            with self._changing:
+                self._link = None
+            self._is_settled = self._is_asked = False
+            link.close()
 
-    def _on_connect(
-        self, client: Client, _: Any, flags: ConnectFlags, reason: ReasonCode, __: Properties | None
-    ) -> None:
-        if reason.is_failure:
-            self._lost(f"it refuses {self._settings.ingest_client}: {reason}")
+    def _take(self, link: Link, packet: Publication | Answer) -> None:
+        if isinstance(packet, Publication):
+            self._is_asked = False
+            self._inbox.put(
+                Delivery(
+                    connection=self._connection,
+                    packet=packet.packet,
+                    topic=packet.topic,
+                    payload=packet.payload,
+                    properties=packet.stated,
+                    received=self._clock(),
+                    again=packet.again,
+                )
+            )
             return
+        match packet.kind:
+            case Kind.PUBACK:
+                with self._changing:
+                    self._inflight.pop(packet.packet, None)
+                    self._send_answers()
+            case Kind.CONNACK:
+                self._greet(link, packet)
+            case Kind.SUBACK:
+                _permitted("it refuses the subscription", packet.reasons)
+                log.info("subscribed")
+                self.subscribed.set()
+            case Kind.UNSUBACK:
+                self._is_settled = self._leaving
+            case Kind.PINGRESP if self._is_asked:
+                self._finish()
+            case Kind.DISCONNECT:
+                raise BrokerLostError(_said(packet.reasons))
+
+    def _greet(self, link: Link, answer: Answer) -> None:
+        _permitted(f"it refuses {self.client}", answer.reasons)
+        link.keepalive = answer.properties.get(Property.SERVER_KEEP_ALIVE, KEEPALIVE)
+        allowed = answer.properties.get(Property.RECEIVE_MAXIMUM, MAX_INFLIGHT)
         with self._changing:
+            self._link = link
             self._connection += 1
-        once = SubscribeOptions(qos=1)
-        client.subscribe([(UPLINKS, once), (STATES, once)])
-        state = "recovered" if self._is_lost else "connected"
-        log.info("broker %s, session %s", state, "kept" if flags.session_present else "new")
-        self._is_lost = False
+            self._most_inflight = min(MAX_INFLIGHT, allowed)
+            for packet in self._inflight.values():
+                link.send(packets.again(packet) if answer.session_present else packet)
+            self._send_answers()
+        self.lost_since = None
+        present, left = self._filters
+        if self._leaving:
+            if not answer.session_present:
+                self._is_settled = True
+                self._finish()
+                return
+            link.send(packets.unsubscribe(self._next_id(), [*present, *left]))
+        else:
+            # In this order: between the two everything comes twice, never not at all.
+            link.send(packets.subscribe(self._next_id(), present))
+            link.send(packets.unsubscribe(self._next_id(), left))
+        state = "recovered" if self._said_lost else "connected"
+        log.info("broker %s, session %s", state, "kept" if answer.session_present else "new")
+        self._said_lost = False
 
-    def _on_subscribe(self, *_: object) -> None:
-        self.subscribed.set()
-        log.info("subscribed")
+    def _ask_whether_all(self, link: Link) -> None:
+        """Ping: what the broker still has for us comes before its answer."""
+        if not self._is_asked:
+            self._is_asked = True
+            link.send(PINGREQ)
 
-    def _on_disconnect(
-        self, _: Client, __: Any, ___: DisconnectFlags, reason: ReasonCode, ____: Properties | None
-    ) -> None:
-        with self._changing:
-            if self._connection % 2 == 0:
-                return  # it was never there
-            self._connection += 1
-        if reason.is_failure:
-            self._lost(str(reason))
+    def _finish(self) -> None:
+        self._stopping.set()
+        self._inbox.close()
 
-    def _on_connect_fail(self, _: Client, __: Any) -> None:
-        broker = self._settings.broker
-        self._lost(f"{broker.host}:{broker.port} cannot be reached")
+    def _send_answers(self) -> None:
+        """Send as many answers as the broker takes; the caller holds the lock."""
+        while self._link and self._answers and len(self._inflight) < self._most_inflight:
+            number = self._next_id()
+            self._inflight[number] = packets.publish(number, *self._answers.popleft())
+            self._link.send(self._inflight[number])
+
+    def _next_id(self) -> int:
+        while True:
+            self._last_id = self._last_id % 0xFFFF + 1
+            if self._last_id not in self._inflight:
+                return self._last_id
 
     def _lost(self, reason: str) -> None:
-        if not self._is_lost:
+        if not self._said_lost:
             log.warning("broker lost: %s", reason)
-        self._is_lost = True
+        self._said_lost = True
+        if self.lost_since is None:
+            self.lost_since = self._clock()
 
-    def _on_message(self, _: Client, __: Any, message: MQTTMessage) -> None:
-        stated = getattr(message.properties, "UserProperty", [])
-        self._inbox.put(
-            Delivery(
-                connection=self._connection,
-                packet=message.mid if message.qos else 0,
-                topic=message.topic,
-                payload=bytes(message.payload),
-                properties=dict(stated),
-                received=self._clock(),
-            )
-        )
+
+def filters(settings: IngestSettings, slot: int) -> tuple[list[str], list[str]]:
+    """Say to what a worker subscribes, and what it leaves that it may have subscribed to before.
+
+    What is retained reaches no shared subscription: the states are the first worker's own.
+    """
+    group = f"$share/{settings.ingest_client.replace('/', '-')}"
+    listened = [f"{group}/{UPLINKS}"]
+    return ([*listened, STATES] if slot == 0 else listened), [UPLINKS]
 
 
 def durables(found: dict[Any, Ranges]) -> list[tuple[str, Durable]]:
     """Give the answers that a committed transaction owes its devices."""
     return [(identity, Durable(boot, ranges)) for (identity, boot), ranges in found.items()]
+
+
+def _permitted(what: str, reasons: bytes) -> None:
+    if any(code >= FAILURE for code in reasons):
+        msg = f"{what}: {_said(reasons)}"
+        raise BrokerLostError(msg)
+
+
+def _said(reasons: bytes) -> str:
+    return packets.reasons(reasons, REASONS)

@@ -30,11 +30,14 @@ class Ingest:
         self.receiver.start()
         self._replays.start()
         try:
+            self._inbox.hurry()
             while deliveries := self._inbox.take(self._most):
                 begun = time.monotonic()
                 stored = self._writer.write(deliveries)
                 # Only now: what is committed may be forgotten by the broker and by the device.
                 self.receiver.acknowledge(deliveries)
+                self._inbox.release(deliveries)
+                self.receiver.wake()
                 for identity, durable in durables(stored.durable):
                     self.receiver.publish(identity, durable)
                 self.meters.count(len(deliveries), stored.tally, time.monotonic() - begun)

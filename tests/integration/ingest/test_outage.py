@@ -80,7 +80,7 @@ def test_stops_though_the_database_is_away(
     device.send(device.batch(value=1))
     eventually("the word of the loss", lambda: said(caplog, "database lost"))
     ingest.stop()
-    eventually("the end", lambda: not ingest.receiver._client.is_connected())
+    eventually("the end", lambda: not ingest.receiver._thread.is_alive())
     assert not device.is_durable(1)
 
 
