@@ -29,6 +29,7 @@ ROOMS = {
         "tepna.stack.cli:app", "server", "Make them for docker-compose.yml.", ("secrets",)
     ),
     "db": Room("storage.cli:app", "server", "The database: schema and retention."),
+    "registry": Room("storage.registry_cli:app", "server", "Devices and metrics: what they are."),
     "edge": Room("edge.cli:app", "edge", "The agent on the box."),
     "sim": Room("simulators.cli:app", "sim", "The simulated street."),
     "ingest": Room("ingest.cli:app", "server", "From the broker to the database."),
