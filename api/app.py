@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from analytics.indicators import definitions
 from api import errors, openapi
-from api.auth import KeyGate, KeyRing
+from api.auth import KeyGate
 from api.console.overview import Overviews
 from api.feed import Feed
 from api.live import Hub
@@ -21,6 +21,7 @@ from api.routers import (
     incidents,
     indicators,
     live,
+    metric_types,
     metrics,
     prometheus,
     sites,
@@ -29,6 +30,7 @@ from api.routers import (
 from api.settings import ApiSettings
 from contracts.clock import Clock, utc_now
 from contracts.version import __version__
+from storage.keys import KeyRing, find_key
 from storage.pool import open_pool
 
 
@@ -51,7 +53,7 @@ def create_api(settings: ApiSettings, *, clock: Clock = utc_now) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         pool = open_pool(settings, name="tepna api")
         app.state.pool = pool
-        app.state.keys = KeyRing(pool)
+        app.state.keys = KeyRing(pool, find_key)
         app.state.pictures, app.state.looks = Pictures(settings), Looks()
         app.state.overviews = Overviews(app.state)
         await pool.open(wait=False)  # health says so when the database is away
@@ -77,7 +79,8 @@ def create_api(settings: ApiSettings, *, clock: Clock = utc_now) -> FastAPI:
     app.state.hub, app.state.feed, app.state.meters = hub, feed, meters
     app.state.clock = clock
     app.state.definitions = definitions.load()
-    for part in (sites, devices, metrics, incidents, indicators, live, dead_letters, health):
+    readings = (sites, devices, metric_types, metrics, incidents, indicators, live)
+    for part in (*readings, dead_letters, health):
         app.include_router(part.router, responses=errors.RESPONSES)
     app.include_router(unknown.router)
     app.include_router(prometheus.router, responses=errors.RESPONSES)

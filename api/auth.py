@@ -1,10 +1,7 @@
 """API keys: who asks, and the ready-made link that puts a key into the browser."""
 
 import logging
-from collections import OrderedDict
-from collections.abc import Callable
 from http.cookies import CookieError, SimpleCookie
-from time import monotonic
 from typing import Annotated, Final
 from urllib.parse import parse_qsl, urlencode
 
@@ -15,40 +12,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.errors import KeyScopeError, NoDatabaseError, NoKeyError, answer
 from storage.errors import DatabaseLostError
-from storage.keys import DEAD_LETTERS, ApiKey, digest_of, find_key
-from storage.pool import Pool
+from storage.keys import DEAD_LETTERS, ApiKey
 
 logger = logging.getLogger(__name__)
 
 OPEN: Final = frozenset({"/v1/health"})
-REMEMBERED: Final = 1000  # keys; full: the one that was used longest ago is forgotten
-REMEMBERED_S: Final = 5.0  # a revoked key opens nothing after this time
-
-
-class KeyRing:
-    """Looks keys up by digest; remembers for some seconds, so that a page costs one query."""
-
-    def __init__(self, pool: Pool, clock: Callable[[], float] = monotonic) -> None:
-        self._pool = pool
-        self._clock = clock
-        self._known: OrderedDict[bytes, tuple[float, ApiKey]] = OrderedDict()
-
-    async def find(self, key: str) -> ApiKey | None:
-        """Whose the key is and what it opens, None if it opens nothing."""
-        digest = digest_of(key)
-        known = self._known.get(digest)
-        if known is not None and self._clock() < known[0]:
-            self._known.move_to_end(digest)
-            return known[1]
-        async with self._pool.connection(timeout=3) as connection:
-            found = await find_key(connection, digest)
-        if found is None:
-            self._known.pop(digest, None)
-            return None
-        self._known[digest] = (self._clock() + REMEMBERED_S, found)
-        if len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
-        return found
 
 
 class KeyGate:

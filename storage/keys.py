@@ -3,9 +3,18 @@
 import hashlib
 import hmac
 import secrets
-from typing import Final, LiteralString, NamedTuple
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from typing import Final, Generic, LiteralString, NamedTuple, TypeVar
 
-from storage.pool import AsyncConnection, Connection
+from storage.pool import AsyncConnection, Connection, Pool
+
+Found = TypeVar("Found")
+
+REMEMBERED: Final = 1000  # keys; full: the one that was used longest ago is forgotten
+REMEMBERED_S: Final = 5.0  # a revoked key opens nothing after this time
+WAIT_S: Final = 3.0  # for a connection
 
 DEAD_LETTERS: Final = "dead-letters"
 """Scope of a key that may see, replay and drop them: they hold what devices sent, as it came."""
@@ -19,7 +28,7 @@ INSERT INTO audit (actor, action, subject, purpose) VALUES (%s, %s, %s, %s)
 """
 FIND_DEVICE: Final[LiteralString] = """
 SELECT d.pilot || '/' || d.name, k.digest FROM device_key k JOIN device d USING (device)
-WHERE k.digest = %s AND k.revoked_at IS NULL
+WHERE k.digest = %s AND k.revoked_at IS NULL AND d.retired_at IS NULL
 """
 ADD_DEVICE_KEY: Final[LiteralString] = """
 INSERT INTO device_key (device, digest)
@@ -42,6 +51,44 @@ class ApiKey(NamedTuple):
 def digest_of(key: str) -> bytes:
     """SHA-256 of a key; a random 256-bit key needs no salt and no slow hash."""
     return hashlib.sha256(key.encode()).digest()
+
+
+class KeyRing(Generic[Found]):
+    """Looks keys up by digest; remembers for some seconds, so that a page costs one query.
+
+    Parameters
+    ----------
+    find
+        What a digest opens, None if nothing.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        find: Callable[[AsyncConnection, bytes], Awaitable[Found | None]],
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._pool = pool
+        self._find = find
+        self._clock = clock
+        self._known: OrderedDict[bytes, tuple[float, Found]] = OrderedDict()
+
+    async def find(self, key: str) -> Found | None:
+        """Say what the key opens, None if nothing."""
+        digest = digest_of(key)
+        known = self._known.get(digest)
+        if known is not None and self._clock() < known[0]:
+            self._known.move_to_end(digest)
+            return known[1]
+        async with self._pool.connection(timeout=WAIT_S) as connection:
+            found = await self._find(connection, digest)
+        if found is None:
+            self._known.pop(digest, None)
+            return None
+        self._known[digest] = (self._clock() + REMEMBERED_S, found)
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        return found
 
 
 async def find_key(connection: AsyncConnection, digest: bytes) -> ApiKey | None:

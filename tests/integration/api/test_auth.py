@@ -6,8 +6,8 @@ from itertools import product
 import httpx
 import psycopg
 
-from api.auth import REMEMBERED_S, KeyRing
 from api.settings import ApiSettings
+from storage.keys import REMEMBERED_S, KeyRing, find_key
 
 
 async def test_without_a_key_everything_is_refused(api, subtests):
@@ -60,7 +60,7 @@ async def test_other_links_open_nothing(api):
 
 async def test_a_revoked_key_opens_nothing_after_some_seconds(api, database: psycopg.Connection):
     moment = 0.0
-    ring = KeyRing(api.app.state.pool, clock=lambda: moment)
+    ring = KeyRing(api.app.state.pool, find_key, clock=lambda: moment)
     assert (await ring.find(api.key)).name == "tests"
     database.execute("UPDATE api_key SET revoked_at = now()")
     moment = REMEMBERED_S - 0.1
