@@ -40,6 +40,11 @@ def topic(identity: str, channel: str, stream: str = "") -> str:
     return "/".join(filter(None, ("tepna", VERSION, identity, channel, stream)))
 
 
+def is_ours(text: str) -> bool:
+    """Tell a topic of Tepna's own, of any version, from a foreign one."""
+    return text.startswith("tepna/")
+
+
 def parse(text: str) -> Address:
     """Read a topic.
 

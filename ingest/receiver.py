@@ -90,6 +90,7 @@ class Receiver:
         self.client = settings.ingest_client + (f"/{slot}" if slot else "")
         self._filters = filters(settings, slot)
         self.subscribed = threading.Event()  # from here on nothing that is sent passes by
+        self.settled = threading.Event()  # from here on nothing comes by old subscriptions
         self.lost_since: int | None = clock()  # [us]; None: connected
         self.dropped_answers = 0
         self._stopping = threading.Event()
@@ -101,9 +102,13 @@ class Receiver:
         self._inflight: dict[int, bytes] = {}
         self._most_inflight = MAX_INFLIGHT
         self._last_id = 0
-        self._is_settled = False  # the broker has ended every subscription of a leaving session
         self._is_asked = False  # whether that was all
         self._said_lost = False
+
+    @property
+    def waiting_answers(self) -> int:
+        """Answers that the broker has not confirmed."""
+        return len(self._answers) + len(self._inflight)
 
     def start(self) -> None:
         """Connect, and again whenever the connection is lost."""
@@ -145,6 +150,7 @@ class Receiver:
         wait = shortest
         while not self._stopping.is_set():
             self.subscribed.clear()
+            self.settled.clear()
             try:
                 self._serve(Link(self._settings.broker, self._settings.mqtt_ca))
             except IngestError as fault:
@@ -166,14 +172,14 @@ class Receiver:
                 reading = self._inbox.has_room()
                 for packet in link.exchange(reading=reading, patience=PATIENCE):
                     self._take(link, packet)
-                if self._leaving and self._is_settled and not len(self._inbox):
+                if self._leaving and self.settled.is_set() and not len(self._inbox):
                     self._ask_whether_all(link)
-            link.send(packets.disconnect(forget=self._leaving and self._is_settled))
+            link.send(packets.disconnect(forget=self._leaving and self.settled.is_set()))
             link.flush(FLUSH)
         finally:
             with self._changing:
                 self._link = None
-            self._is_settled = self._is_asked = False
+            self._is_asked = False
             link.close()
 
     def _take(self, link: Link, packet: Publication | Answer) -> None:
@@ -203,8 +209,9 @@ class Receiver:
                 log.info("subscribed")
                 self.subscribed.set()
             case Kind.UNSUBACK:
-                self._is_settled = self._leaving
+                self.settled.set()
             case Kind.PINGRESP if self._is_asked:
+                log.info("session of %s is ended", self.client)
                 self._finish()
             case Kind.DISCONNECT:
                 raise BrokerLostError(_said(packet.reasons))
@@ -224,7 +231,7 @@ class Receiver:
         present, left = self._filters
         if self._leaving:
             if not answer.session_present:
-                self._is_settled = True
+                self.settled.set()
                 self._finish()
                 return
             link.send(packets.unsubscribe(self._next_id(), [*present, *left]))
@@ -273,7 +280,10 @@ def filters(settings: IngestSettings, slot: int) -> tuple[list[str], list[str]]:
     What is retained reaches no shared subscription: the states are the first worker's own.
     """
     group = f"$share/{settings.ingest_client.replace('/', '-')}"
-    listened = [f"{group}/{UPLINKS}"]
+    foreign = settings.sources.subscriptions()
+    shared = [f"{group}/{one.topic}" for one in foreign if not one.everybody]
+    own = [one.topic for one in foreign if one.everybody]
+    listened = [f"{group}/{UPLINKS}", *shared, *own]
     return ([*listened, STATES] if slot == 0 else listened), [UPLINKS]
 
 

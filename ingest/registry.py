@@ -6,7 +6,13 @@ from typing import Final
 
 from ingest.quality import NO_RANGES, Ranges, ranges
 from storage.pool import Connection
-from storage.registry import Device, find_devices, metric_numbers, metric_ranges
+from storage.registry import (
+    Device,
+    agree_units,
+    find_devices,
+    metric_numbers,
+    metric_ranges,
+)
 
 MAX_AGE: Final = 30.0
 """How long a device or a metric may still be taken for what it was. [s]"""
@@ -21,6 +27,7 @@ class Registry:
     def __init__(self) -> None:
         self._devices: dict[str, Device] = {}
         self._metrics: dict[str, int] = {}
+        self._called: dict[tuple[str, str], str] = {}
         self.ranges: Ranges = NO_RANGES  # of the metrics that were found last
         self._read_at = time.monotonic()
 
@@ -37,6 +44,7 @@ class Registry:
         """Ask anew."""
         self._devices.clear()
         self._metrics.clear()
+        self._called.clear()
         self._read_at = time.monotonic()
 
     def metrics(self, connection: Connection, names: Iterable[str]) -> dict[str, int]:
@@ -46,3 +54,24 @@ class Registry:
             self._metrics |= metric_numbers(connection, missing)
             self.ranges = ranges(metric_ranges(connection))
         return self._metrics
+
+    def called(
+        self, connection: Connection, stated: Iterable[tuple[str, str]]
+    ) -> dict[tuple[str, str], str]:
+        """Name each (metric, unit) that senders state; "" is whatever unit the metric has.
+
+        A metric has the unit that is registered, or that was stated first. In another unit it is
+        another metric, with that unit in its name: nothing is lost, and nothing mixed.
+        """
+        missing = {pair for pair in stated if pair not in self._called}
+        if missing:
+            first = {name: unit for name, unit in sorted(missing, reverse=True) if unit}
+            self.metrics(connection, first)
+            units = agree_units(connection, first)
+            for name, unit in missing:
+                same = not unit or units.get(name, unit) == unit
+                self._called[name, unit] = name if same else f"{name}[{unit}]"
+            other = {self._called[name, unit]: unit for name, unit in missing if unit}
+            self.metrics(connection, other)
+            agree_units(connection, other)
+        return self._called

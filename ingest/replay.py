@@ -1,8 +1,11 @@
 """Replay of dead letters: judged anew, and stored and removed in one transaction."""
 
 from contracts.clock import Clock, to_micros
+from contracts.topics import is_ours
 from ingest.dead_letters import Kept, take
 from ingest.errors import IngestError
+from ingest.foreign.births import complete
+from ingest.foreign.judge import Interpreter
 from ingest.inbox import Delivery
 from ingest.judge import Judged, judge
 from ingest.registry import Registry
@@ -42,6 +45,8 @@ def replay(connection: Connection, number: int, settings: ReplaySettings, clock:
             if kept is None:
                 raise NoSuchLetterError
             delivery = _delivery(kept)
+            if not is_ours(delivery.topic):
+                return _replay_foreign(connection, delivery, settings, context)
             if is_state(delivery):
                 return _replay_state(connection, judge_state(delivery), context)
             message = judge(delivery, ahead=settings.clock_ahead_s)
@@ -53,6 +58,24 @@ def replay(connection: Connection, number: int, settings: ReplaySettings, clock:
             return store(connection, [message], [], context).tally
     except RefusedDataError as fault:
         raise StillDeadError(str(fault).strip()) from fault
+
+
+def _replay_foreign(
+    connection: Connection, delivery: Delivery, settings: ReplaySettings, context: Context
+) -> Tally:
+    interpreter = Interpreter(settings.sources, ahead=settings.clock_ahead_s)
+    message = complete(connection, interpreter, interpreter.judge(delivery))
+    if message.letters:
+        msg = "; ".join(f"{x.reason}: {x.detail}" for x in message.letters)
+        raise StillDeadError(msg)
+    if not message.parts:
+        msg = "there is nothing in it that is stored; drop it"
+        raise StillDeadError(msg)
+    known = context.registry.devices(connection, message.identities)
+    if missing := sorted(set(message.identities) - known.keys()):
+        msg = f"not registered: {', '.join(missing)}"
+        raise StillDeadError(msg)
+    return store(connection, [], [], context, [message]).tally
 
 
 def _replay_state(connection: Connection, change: Change | Judged, context: Context) -> Tally:

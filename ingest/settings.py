@@ -1,10 +1,13 @@
 """Settings of ingest."""
 
-from typing import NamedTuple
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from contracts.broker import Broker, BrokerUrl, read_broker
+from ingest.foreign.settings import Foreign, read_foreign
 from storage.pool import StorageSettings
 
 
@@ -19,8 +22,19 @@ class ReplaySettings(StorageSettings):
     """What is taken, and what is kept of the rest."""
 
     clock_ahead_s: float = Field(300, ge=0, description="how far captured may lie in the future")
+    foreign: Path | None = Field(None, description="file of the sources that speak other formats")
     dead_letters_per_device: int = Field(1000, ge=0)
     dead_letter_bytes_per_device: int = Field(64 << 20, ge=0)
+
+    @model_validator(mode="after")
+    def _reads_the_sources(self) -> Self:
+        _ = self.sources  # what is wrong with the file is told at the start
+        return self
+
+    @cached_property
+    def sources(self) -> Foreign:
+        """Sources that speak other formats."""
+        return Foreign() if self.foreign is None else read_foreign(self.foreign)
 
     @property
     def quota(self) -> DeadLetterQuota:

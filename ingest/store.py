@@ -12,6 +12,10 @@ from contracts.batch import Gone
 from contracts.clock import MINUTE, Clock, from_micros
 from contracts.messages import Ranges
 from ingest import dead_letters, ledger, unconfirmed
+from ingest.foreign.arrive import NOTHING, Arrived, arrive, name_metrics
+from ingest.foreign.join import recipe
+from ingest.foreign.join import samples as joined
+from ingest.foreign.judge import Foreigner
 from ingest.judge import Judged, Letter, refuse, split_off, unnamed
 from ingest.ledger import Loss, Name
 from ingest.registry import Registry
@@ -94,7 +98,11 @@ class _Split(NamedTuple):
 
 
 def store(
-    connection: Connection, messages: Sequence[Judged], changes: Sequence[Change], context: Context
+    connection: Connection,
+    messages: Sequence[Judged],
+    changes: Sequence[Change],
+    context: Context,
+    foreign: Sequence[Foreigner] = (),
 ) -> Stored:
     """Commit these messages; what the ledger has already is left out.
 
@@ -106,14 +114,19 @@ def store(
         Nothing is committed; one of the messages is not fit for the database.
     """
     identities = {m.identity for m in messages} | {c.identity for c in changes}
+    identities |= {identity for f in foreign for identity in f.identities}
     devices = context.registry.devices(connection, identities)
+    name_metrics(connection, foreign, devices, context.registry)
     metrics, messages = _with_metrics(connection, messages, devices, context.registry)
     tally = Tally()
     with connection.transaction():
         split, names = _ask_ledger(connection, messages, devices)
         split.unnamed.extend(_strangers(changes, devices))
-        _write(connection, split, metrics, context, tally)
-        for change in changes:
+        arrived = arrive(connection, foreign, devices, metrics, context.clock())
+        split.unnamed.extend(arrived.refused)
+        split.fresh.extend((d, _without_nameless(m, metrics)) for d, m in arrived.apart)
+        _write(connection, split, metrics, context, tally, arrived)
+        for change in [*changes, *(change for f in foreign for change in f.changes)]:
             if change.identity in devices:
                 write_state(connection, devices[change.identity].device, change)
         durable = ledger.durable(connection, names) if names else {}
@@ -144,11 +157,13 @@ def _write(
     metrics: dict[str, int],
     context: Context,
     tally: Tally,
+    arrived: Arrived = NOTHING,
 ) -> None:
     """Write rows, letters, ledger and marks of one transaction."""
     samples = [
         Sample(d, m.batch, m.delivery.received) for d, m in split.fresh if m.batch is not None
     ]
+    samples += joined(arrived.whole)
     written = blocks(samples, metrics, context.registry.ranges)
     for block in written:
         write_rows(connection, block.table, [block.data])
@@ -160,6 +175,9 @@ def _write(
     now = context.clock()
     with connection.pipeline():
         _write_batches(connection, committed, now)
+        if arrived.whole:
+            given = {**recipe(arrived.whole), "stored": from_micros(now)}
+            connection.execute(INSERT_BATCHES, given)
         if committed or losses:
             fresh = [_name(device, m) for device, m in committed]
             ledger.widen(connection, fresh, losses, now)
@@ -169,7 +187,8 @@ def _write(
                 keep_latest(connection, block.newest)
         keep_clocks(connection, spans(_sendings(samples)))
         _mark(connection, marks(samples) | _loss_marks(split.fresh, lost, now))
-    tally.batches, tally.duplicates = len(committed), len(split.repeated)
+    tally.batches = len(committed) + len(arrived.whole)
+    tally.duplicates = len(split.repeated) + arrived.repeated
     tally.rows = sum(sample.batch.rows for sample in samples)
 
 

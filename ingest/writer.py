@@ -9,7 +9,10 @@ from typing import Final
 import msgspec
 
 from contracts.clock import Clock
+from contracts.topics import is_ours
 from ingest.errors import StoppedError
+from ingest.foreign.births import complete
+from ingest.foreign.judge import Foreigner, Interpreter
 from ingest.inbox import Delivery
 from ingest.judge import Judged, judge, refuse, unnamed
 from ingest.registry import Registry
@@ -27,7 +30,7 @@ BACKOFF: Final = (0.1, 5.0)
 MAX_ROWS: Final = 200_000
 """Rows that one transaction takes, more only if a single batch has more."""
 
-Message = Judged | Change
+Message = Judged | Change | Foreigner
 
 
 class Writer:
@@ -39,6 +42,9 @@ class Writer:
         self._stopping = stopping
         self._connection: Connection | None = None
         self._context = Context(Registry(), settings.quota, clock)
+        self._interpreter = Interpreter(
+            settings.sources, ahead=settings.clock_ahead_s, session=settings.ingest_client
+        )
 
     def close(self) -> None:
         """Leave the database."""
@@ -59,7 +65,7 @@ class Writer:
         rows = 0
         for delivery in deliveries:
             message = self._judge(delivery)
-            more = message.rows if isinstance(message, Judged) else 0
+            more = 0 if isinstance(message, Change) else message.rows
             if group and rows + more > MAX_ROWS:
                 _merge(stored, self._commit(group))
                 group, rows = [], 0
@@ -69,6 +75,8 @@ class Writer:
         return stored
 
     def _judge(self, delivery: Delivery) -> Message:
+        if not is_ours(delivery.topic):
+            return self._interpreter.judge(delivery)
         if is_state(delivery):
             return judge_state(delivery)
         return judge(delivery, ahead=self._settings.clock_ahead_s)
@@ -102,8 +110,11 @@ class Writer:
         """Commit a group; if the database refuses something in it, find that and set it apart."""
         messages = [m for m in group if isinstance(m, Judged)]
         changes = [m for m in group if isinstance(m, Change)]
+        foreign = [
+            complete(connection, self._interpreter, m) for m in group if isinstance(m, Foreigner)
+        ]
         try:
-            return store(connection, messages, changes, self._context)
+            return store(connection, messages, changes, self._context, foreign)
         except RefusedDataError as fault:
             if len(group) == 1:
                 return self._set_apart(connection, group[0], str(fault).strip())
@@ -125,7 +136,7 @@ class Writer:
 
 
 def _poison(message: Message, detail: str) -> Judged:
-    if isinstance(message, Change):
+    if not isinstance(message, Judged):
         message = unnamed(message.delivery, message.identity)
     # Whatever the database did not like, it was not the bytes of the payload.
     delivery = message.delivery._replace(properties={})

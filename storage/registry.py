@@ -46,6 +46,16 @@ FROM unnest(%(names)s::text[], %(units)s::text[], %(lows)s::float8[], %(highs)s:
 ORDER BY name
 LIMIT greatest(0, %(most)s - (SELECT count(*) FROM metric))
 ON CONFLICT (name) DO NOTHING"""
+# Of a unit that nobody has given the metric yet, what a sender states is what we believe.
+AGREE_UNITS: Final = """
+WITH stated AS (
+    SELECT name, unit FROM unnest(%(names)s::text[], %(units)s::text[]) AS i(name, unit)
+), put AS (
+    UPDATE metric m SET unit = stated.unit FROM stated
+    WHERE m.name = stated.name AND m.unit IS NULL RETURNING m.name, m.unit
+)
+SELECT m.name, coalesce(put.unit, m.unit) FROM metric m LEFT JOIN put USING (name)
+WHERE m.name = ANY(%(names)s)"""
 READ_RANGES: Final = """
 SELECT metric, low, high FROM metric WHERE low IS NOT NULL OR high IS NOT NULL ORDER BY metric"""
 
@@ -181,6 +191,14 @@ def metric_ranges(connection: Connection) -> list[tuple[int, float | None, float
 
 def _bound(value: float) -> float | None:
     return value if isfinite(value) else None
+
+
+def agree_units(connection: Connection, stated: Mapping[str, str]) -> dict[str, str]:
+    """Give metrics without a unit the one that is stated; return the units of all of these."""
+    if not stated:
+        return {}
+    given = {"names": list(stated), "units": list(stated.values())}
+    return dict(connection.execute(AGREE_UNITS, given).fetchall())
 
 
 def create_api_key(connection: Connection, name: str, scopes: Iterable[str] = ()) -> str:

@@ -3,14 +3,13 @@
 import base64
 import hashlib
 import secrets
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from signal import Signals
 from urllib.parse import quote
 
 from contracts.topics import TopicError, parse, topic
-from tepna.stack.deployment import deploy_folder
+from tepna.stack.deployment import deploy_folder, shared_values
 from tepna.stack.errors import UnknownIdentityError
 from tepna.stack.greeting import reason_code
 from tepna.stack.packages import Servers
@@ -43,8 +42,14 @@ def server(servers: Servers, run: Path, port: int, passwords: Mapping[str, str])
     return Server("mosquitto", command, port, log, Signals.SIGTERM, lambda _: lets_in(url))
 
 
-def prepare(run: Path, port: int, passwords: Mapping[str, str], account: Account | None) -> None:
-    """Write settings, access list and accounts."""
+def prepare(
+    run: Path,
+    port: int,
+    passwords: Mapping[str, str],
+    topics: Mapping[str, list[str]],
+    account: Account | None,
+) -> None:
+    """Write settings, access list and accounts; of foreign accounts the topics too."""
     shared = (deploy_folder() / "mosquitto.conf").read_text()
     store = run / "mosquitto"
     store.mkdir(exist_ok=True)
@@ -56,9 +61,28 @@ def prepare(run: Path, port: int, passwords: Mapping[str, str], account: Account
         f"persistence_location {store}/\n"
     )
     give(settings, account)
-    shutil.copyfile(deploy_folder() / "mosquitto.acl", run / "acl")
-    give(run / "acl", account)
+    write_acl(run / "acl", topics, account)
     write_passwords(run / "passwords", passwords, account)
+
+
+def access_list(topics: Mapping[str, list[str]]) -> str:
+    """Mosquitto's access list: ours, and that each foreign account may publish to its topics."""
+    lines = [(deploy_folder() / "mosquitto.acl").read_text().rstrip()]
+    for name, filters in sorted(topics.items()):
+        lines += ["", f"user {name}", *(f"topic write {topic}" for topic in filters)]
+    if topics:
+        every = dict.fromkeys(topic for filters in topics.values() for topic in filters)
+        ingest = shared_values()["TEPNA_MQTT_INGEST_USER"]
+        lines += ["", f"user {ingest}", *(f"topic read {topic}" for topic in every)]
+    return "\n".join(lines) + "\n"
+
+
+def write_acl(path: Path, topics: Mapping[str, list[str]], account: Account | None = None) -> None:
+    """Replace Mosquitto's access list; a running broker reads it again on SIGHUP."""
+    fresh = path.with_suffix(".new")
+    fresh.write_text(access_list(topics))
+    give(fresh, account)
+    fresh.replace(path)
 
 
 def write_passwords(

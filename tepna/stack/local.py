@@ -7,14 +7,20 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
 from tepna.stack import packages
 from tepna.stack.apt import Step
-from tepna.stack.broker import broker_url, check_identity, lets_in, write_passwords
+from tepna.stack.broker import (
+    broker_url,
+    check_identity,
+    lets_in,
+    write_acl,
+    write_passwords,
+)
 from tepna.stack.deployment import shared_values
 from tepna.stack.errors import NotRunningError, StackError
 from tepna.stack.places import (
@@ -32,8 +38,10 @@ from tepna.stack.state import (
     new_secret,
     read_secrets,
     read_state,
+    read_topics,
     supervisor_runs,
     write_secrets,
+    write_topics,
 )
 
 RESTART_DEADLINE = 60.0  # [s]
@@ -112,6 +120,27 @@ class Stack:
                     url = self.mqtt_url(identity)
                     _wait_until(lambda: lets_in(url), RELOAD_DEADLINE)
         return self.mqtt_url(identity)
+
+    def add_sources(self, topics: Mapping[str, list[str]]) -> dict[str, str]:
+        """Make the accounts of foreign sources; their addresses of the broker, by name.
+
+        Each may publish to the topics that it is given with, and ingest may read those.
+        """
+        if topics and not self._mqtt_url:
+            state = self._running()
+            with locked(self.home / "secrets.lock"):
+                write_topics(self.home, read_topics(self.home) | dict(topics))
+                secrets = read_secrets(self.home)
+                new = [name for name in topics if name not in secrets["mqtt"]]
+                secrets["mqtt"] |= {name: new_secret() for name in new}
+                write_secrets(self.home, secrets)
+                run, account = Path(state["run"]), server_account()
+                write_acl(run / "acl", read_topics(self.home), account)
+                write_passwords(run / "passwords", secrets["mqtt"], account)
+                os.kill(state["servers"]["mosquitto"]["pid"], signal.SIGHUP)
+                urls = [self.mqtt_url(name) for name in topics]
+                _wait_until(lambda: all(map(lets_in, urls)), RELOAD_DEADLINE)
+        return {name: self.mqtt_url(name) for name in topics}
 
     def start(self, owner: int | None = None) -> None:
         """Start the servers that are not given, to end with the process ``owner`` or to stay."""

@@ -79,6 +79,20 @@ def write_secrets(home: Path, values: Secrets) -> None:
     _replace(home / "secrets.json", json.dumps(values, indent=1), 0o600)
 
 
+def read_topics(home: Path) -> dict[str, list[str]]:
+    """Read the topics that each foreign account may publish to."""
+    try:
+        topics: dict[str, list[str]] = json.loads((home / "topics.json").read_text())
+    except FileNotFoundError:
+        return {}
+    return topics
+
+
+def write_topics(home: Path, topics: dict[str, list[str]]) -> None:
+    """Record the topics of the foreign accounts."""
+    _replace(home / "topics.json", json.dumps(topics, indent=1), 0o644)
+
+
 def new_secret() -> str:
     """Make a password that needs no quoting in an address."""
     return secrets.token_urlsafe(SECRET_LENGTH)

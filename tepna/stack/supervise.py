@@ -28,7 +28,15 @@ from tepna.stack.server import (
     ending_with_parent,
     rotate,
 )
-from tepna.stack.state import Plan, ServerState, State, read_secrets, read_state, write_state
+from tepna.stack.state import (
+    Plan,
+    ServerState,
+    State,
+    read_secrets,
+    read_state,
+    read_topics,
+    write_state,
+)
 
 ATTEMPTS = 20  # a killed database's last processes may hold its memory for a moment
 READY_DEADLINE = 60.0  # [s] replaying the log after a crash included
@@ -91,7 +99,8 @@ class Supervisor:
             password = secrets["postgres"]
             postgres.prepare(self.servers, self.run, self.socket, password, self.account)
         else:
-            broker.prepare(self.run, self.ports[name], secrets["mqtt"], self.account)
+            topics = read_topics(self.home)
+            broker.prepare(self.run, self.ports[name], secrets["mqtt"], topics, self.account)
 
     def _describe(self, name: str) -> Server:
         if name == "postgres":

@@ -1,0 +1,78 @@
+"""Zigbee2MQTT: ``zigbee2mqtt/{friendly name}`` and ``zigbee2mqtt/{friendly name}/availability``."""
+
+from typing import Any, Final
+
+from contracts.clock import to_micros
+from ingest.foreign.reading import (
+    PRESENCE,
+    Message,
+    Presence,
+    Reading,
+    Text,
+    Value,
+    decode_json,
+    digest,
+    moment,
+    numbers,
+    stamp,
+)
+from ingest.foreign.settings import Source
+
+COMMANDS: Final = ("set", "get")
+"""Topics by which others ask a device: nothing that it says."""
+
+NOT_MEASURED: Final = frozenset({"last_seen", "elapsed", "update", "device"})
+
+UNITS: Final = {
+    "temperature": "Cel", "local_temperature": "Cel", "device_temperature": "Cel",
+    "humidity": "%", "soil_moisture": "%", "battery": "%", "position": "%",
+    "pressure": "hPa", "illuminance": "lx", "illuminance_lux": "lx", "co2": "[ppm]",
+    "voc": "[ppb]", "pm25": "ug/m3", "pm10": "ug/m3", "voltage": "", "current": "A",
+    "power": "W", "energy": "kW.h", "linkquality": "{lqi}",
+}  # fmt: skip
+"""Of what Zigbee2MQTT exposes; voltage is volts at a plug and millivolts at a battery."""
+
+
+def read(message: Message, source: Source) -> list[Reading]:
+    """Read what a device or the bridge on its behalf publishes."""
+    device = message.wild[-1] if message.wild else ""
+    name, _, last = device.rpartition("/")
+    if device.partition("/")[0] == "bridge" or last in COMMANDS or "get" in device.split("/")[1:]:
+        return []
+    if last == "availability" or message.topic.endswith("/availability"):
+        return _presence(name or device, message)
+    found = decode_json(message.payload) if message.payload else None
+    if not isinstance(found, dict):
+        return []  # one attribute a topic, or a retained message that was removed
+    t = _last_seen(found.get("last_seen"), source)
+    values = [
+        Value(t, name, value, UNITS.get(name, ""))
+        for attribute in found.keys() - NOT_MEASURED
+        for name, value in numbers(found[attribute], attribute)
+    ]
+    action = found.get("action")
+    texts = [Text(t, "action", action)] if isinstance(action, str) and action else []
+    # What the bridge says again of a device is the same as long as nothing new was seen of it.
+    key = digest("zigbee2mqtt", message.topic, message.payload) if t is not None else None
+    return [Reading(source=device, values=sorted(values), texts=texts, key=key)]
+
+
+def _presence(device: str, message: Message) -> list[Reading]:
+    word = message.payload.decode(errors="replace").strip()
+    if word.startswith("{"):
+        stated = decode_json(message.payload)
+        word = str(stated.get("state")) if isinstance(stated, dict) else ""
+    online = PRESENCE.get(word.lower())
+    return [] if online is None else [Reading(source=device, presence=Presence(online))]
+
+
+def _last_seen(stated: Any, source: Source) -> int | None:
+    """Time of the device's last message, in whichever of its spellings."""
+    match stated:
+        case int() | float() if not isinstance(stated, bool):
+            return stamp(stated / 1000)
+        case str():
+            said = moment(stated)
+            return to_micros(said if said.tzinfo else said.replace(tzinfo=source.time_zone))
+        case _:
+            return None

@@ -1,0 +1,323 @@
+"""Foreign devices, through the broker into the database, each message once."""
+
+import threading
+import tomllib
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from paho.mqtt.client import Client, MQTTv5
+from paho.mqtt.enums import CallbackAPIVersion
+
+from contracts.batch import SCHEMAS, Batch, encode
+from contracts.clock import from_micros, utc_now
+from ingest.foreign.sparkplug_payload import Payload
+from ingest.replay import StillDeadError, replay
+from ingest.run import Ingest
+from ingest.settings import IngestSettings
+from storage.registry import register_device
+from tepna.stack import Stack
+
+PAYLOADS = Path(__file__).parents[2] / "unit" / "ingest" / "foreign" / "payloads"
+VALUES = """
+SELECT d.name, m.name, m.unit, o.value, o.quality, o.captured
+FROM observation o JOIN device d USING (device) JOIN metric m USING (metric)
+ORDER BY 1, 2, o.captured
+"""
+SOURCES = """
+[[source]]
+name = "air"
+format = "senml"
+topics = ["{root}/senml/+"]
+pilot = "{pilot}"
+device = "{{1}}"
+account = "{account}"
+
+[[source]]
+name = "zigbee"
+format = "zigbee2mqtt"
+topics = ["{root}/zigbee/#"]
+pilot = "{pilot}"
+account = "{account}"
+
+[[source]]
+name = "plant"
+format = "sparkplug"
+topics = ["spBv1.0/{root}/#"]
+pilot = "{pilot}"
+device = "plant"
+account = "{account}"
+"""
+
+
+def real(format_: str, name: str) -> dict[str, Any]:
+    """Give a payload of the fixtures."""
+    found: dict[str, Any] = tomllib.loads((PAYLOADS / f"{format_}.toml").read_text())[name]
+    return found
+
+
+class Bridge:
+    """Whoever publishes for the foreign devices, under an account of the configured source."""
+
+    def __init__(self, url: str, root: str) -> None:
+        self.root = root
+        settings = IngestSettings(database_url="postgresql://", mqtt_url=url)
+        broker = settings.broker
+        self._client = Client(CallbackAPIVersion.VERSION2, client_id=root, protocol=MQTTv5)
+        self._client.username_pw_set(broker.user, broker.password)
+        self._client.connect(broker.host, broker.port)
+        self._client.loop_start()
+
+    def publish(self, topic: str, payload: str | bytes) -> None:
+        """Publish, and wait until the broker has it."""
+        self._client.publish(topic, payload, qos=1).wait_for_publish(20)
+
+    def senml(self, device: str, value: float, t: int | None = None) -> None:
+        """Publish one temperature."""
+        record = {"bn": f"{device}:", "n": "temperature", "u": "Cel", "v": value}
+        pack = [record if t is None else record | {"bt": t / 1e6}]
+        self.publish(f"{self.root}/senml/{device}", msgspec.json.encode(pack))
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+@pytest.fixture
+def sources(tmp_path: Path, street: Any) -> Path:
+    """Sources of the test's own topics and devices."""
+    file = tmp_path / "foreign.toml"
+    root = street.pilot
+    text = SOURCES.format(root=root, pilot=street.pilot, account=f"bridge.{root}")
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def foreign(settings: IngestSettings, sources: Path) -> IngestSettings:
+    """Settings of an ingest that knows the sources."""
+    return IngestSettings(**{**settings.model_dump(), "foreign": sources})
+
+
+@pytest.fixture
+def bridge(broker: Stack, foreign: IngestSettings, street: Any) -> Iterator[Bridge]:
+    """A bridge with the account that the sources name."""
+    [url] = broker.add_sources(foreign.sources.accounts()).values()
+    bridge = Bridge(url, street.pilot)
+    yield bridge
+    bridge.close()
+
+
+@pytest.fixture
+def running(foreign: IngestSettings, bridge: Bridge, eventually: Any) -> Iterator[Ingest]:
+    """Ingest at work, with the sources."""
+    del bridge  # its account stands before ingest subscribes
+    ingest = Ingest(foreign, utc_now)
+    thread = threading.Thread(target=ingest.run)
+    thread.start()
+    eventually("ingest's subscription", ingest.receiver.subscribed.is_set)
+    yield ingest
+    ingest.stop()
+    thread.join(20)
+
+
+def register(street: Any, name: str) -> None:
+    """Register a device that has no account of its own at the broker."""
+    register_device(street.connection, pilot=street.pilot, site="here", name=name)
+
+
+def test_values_arrive_with_unit_and_time(
+    running: Ingest, bridge: Bridge, street: Any, eventually: Any
+) -> None:
+    register(street, "hall")
+    now = utc_now() // 1000 * 1000
+    bridge.senml("hall", 21.5, now)
+    [row] = eventually("the value", lambda: street.rows(VALUES))
+    assert row == ("hall", "senml.temperature", "Cel", 21.5, 0, from_micros(now))
+    [batch] = street.rows(
+        "SELECT boot, seq, stream, rows, lower(captured), upper(captured) FROM batch"
+    )
+    [(key,)] = street.rows("SELECT key FROM message_key")
+    assert batch == (key, 0, "obs", 1, from_micros(now), from_micros(now))
+    assert street.rows("SELECT * FROM ledger") == []
+    assert street.rows("SELECT minute FROM dirty") == [
+        (from_micros(now // 60_000_000 * 60_000_000),)
+    ]
+    assert running.meters.rows._value.get() == 1
+
+
+def test_redelivery_is_one(running: Ingest, bridge: Bridge, street: Any, eventually: Any) -> None:
+    register(street, "hall")
+    now = utc_now()
+    for _ in range(3):
+        for i in range(20):
+            bridge.senml("hall", 20 + i, now - i * 1_000_000)
+    bridge.senml("hall", 99, now)
+    eventually("the last one", lambda: street.rows("SELECT FROM observation WHERE value = 99"))
+    assert street.rows("SELECT count(*), sum(value) FROM observation") == [(21, 689.0)]
+    assert running.meters.duplicates._value.get() == 40
+
+
+@pytest.mark.usefixtures("running")
+def test_without_a_time_each_delivery_counts(bridge: Bridge, street: Any, eventually: Any) -> None:
+    """A sensor that says the same twice has measured the same twice."""
+    register(street, "hall")
+    before = from_micros(utc_now())
+    for _ in range(5):
+        bridge.publish(f"{bridge.root}/zigbee/hall", real("zigbee2mqtt", "climate")["payload"])
+    eventually("all", lambda: street.rows("SELECT count(*) FROM observation") == [(10,)])
+    rows = street.rows(VALUES)
+    assert {row[:5] for row in rows} == {
+        ("hall", "zigbee2mqtt.humidity", "%", 44.72, 8),
+        ("hall", "zigbee2mqtt.temperature", "Cel", 27.34, 8),
+    }
+    assert all(row[5] >= before for row in rows)
+
+
+@pytest.mark.usefixtures("running")
+def test_bad_ones_leave_their_neighbours_alone(
+    bridge: Bridge, street: Any, eventually: Any
+) -> None:
+    register(street, "hall")
+    now = utc_now()
+    bridge.senml("hall", 1, now)
+    bridge.publish(f"{bridge.root}/senml/hall", b"[{")
+    bridge.publish(f"{bridge.root}/senml/hall", b'[{"n":"x","must_":1,"v":2}]')
+    bridge.senml("stranger", 2, now)
+    bridge.publish(f"{bridge.root}/senml/hall", b"\xff\x00")
+    bridge.senml("hall", 3, now + 1)
+    eventually("both", lambda: len(street.rows(VALUES)) == 2)
+    eventually("letters", lambda: len(street.letters()) == 4)
+    assert [letter[:2] for letter in street.letters()] == [
+        ("air", "not-senml"),
+        ("air", "not-senml"),
+        ("air", "unregistered-device"),
+        ("air", "not-senml"),
+    ]
+
+
+@pytest.mark.usefixtures("running")
+def test_an_unregistered_device_is_replayed_once_it_is_known(
+    bridge: Bridge, foreign: IngestSettings, street: Any, eventually: Any
+) -> None:
+    bridge.senml("late", 7.5, utc_now())
+    [(number,)] = eventually("letter", lambda: street.rows("SELECT dead_letter FROM dead_letter"))
+    with pytest.raises(StillDeadError):
+        replay(street.connection, number, foreign, utc_now)
+    register(street, "late")
+    tally = replay(street.connection, number, foreign, utc_now)
+    assert tally.rows == 1
+    assert [row[3] for row in street.rows(VALUES)] == [7.5]
+    assert street.rows("SELECT FROM dead_letter") == []
+
+
+@pytest.mark.usefixtures("running")
+def test_another_unit_is_another_metric(bridge: Bridge, street: Any, eventually: Any) -> None:
+    register(street, "hall")
+    now = utc_now()
+    for i, unit in enumerate(("Cel", "K", "Cel", "")):
+        record = {"bn": "x:", "bt": (now + i) / 1e6, "n": "t", "u": unit, "v": i}
+        bridge.publish(f"{bridge.root}/senml/hall", msgspec.json.encode([record]))
+    eventually("all", lambda: len(street.rows(VALUES)) == 4)
+    assert [row[1:4] for row in street.rows(VALUES)] == [
+        ("senml.t", "Cel", 0.0),
+        ("senml.t", "Cel", 2.0),
+        ("senml.t", "Cel", 3.0),
+        ("senml.t[K]", "K", 1.0),
+    ]
+
+
+@pytest.mark.usefixtures("running")
+def test_unbelievable_times_are_held(bridge: Bridge, street: Any, eventually: Any) -> None:
+    register(street, "hall")
+    now = utc_now()
+    pack = [
+        {"bn": "x:", "bt": now / 1e6, "n": "a", "v": 1},
+        {"n": "b", "v": 2, "t": 10 * 365 * 86400},
+        {"n": "c", "v": 3},
+    ]
+    bridge.publish(f"{bridge.root}/senml/hall", msgspec.json.encode(pack))
+    eventually("the good ones", lambda: len(street.rows(VALUES)) == 2)
+    assert street.rows("SELECT rows FROM unconfirmed") == [(1,)]
+
+
+@pytest.mark.usefixtures("running")
+def test_words_are_events_and_presence_is_a_state(
+    bridge: Bridge, street: Any, eventually: Any
+) -> None:
+    register(street, "switch")
+    bridge.publish(f"{bridge.root}/zigbee/switch", real("zigbee2mqtt", "switch")["payload"])
+    bridge.publish(f"{bridge.root}/zigbee/switch/availability", '{"state":"online"}')
+    eventually("state", lambda: street.rows("SELECT FROM device_state WHERE online"))
+    assert street.rows("SELECT kind, object FROM event") == [("zigbee2mqtt.action", "single")]
+    bridge.publish(f"{bridge.root}/zigbee/switch/availability", '{"state":"offline"}')
+    eventually("state", lambda: street.rows("SELECT FROM device_state WHERE NOT online"))
+
+
+def sparkplug(seq: int, *metrics: dict[str, Any], timestamp: int) -> bytes:
+    """Encode a payload."""
+    payload = Payload(timestamp=timestamp, seq=seq)
+    for metric in metrics:
+        payload.metrics.add(**metric)
+    encoded: bytes = payload.SerializeToString()
+    return encoded
+
+
+def test_aliases_outlive_the_process(
+    foreign: IngestSettings, bridge: Bridge, street: Any, eventually: Any
+) -> None:
+    """A birth that one process has seen explains the data that the next one gets."""
+    register(street, "plant")
+    now = utc_now() // 1000
+    node = f"spBv1.0/{bridge.root}"
+    birth = sparkplug(
+        0,
+        {"name": "bdSeq", "datatype": 8, "long_value": 4},
+        {"name": "Line/Speed", "alias": 7, "datatype": 9, "float_value": 1.5, "timestamp": now},
+        timestamp=now,
+    )
+    for number, (kind, payload) in enumerate(
+        [
+            ("NBIRTH", birth),
+            ("NDATA", sparkplug(1, {"alias": 7, "float_value": 2.5}, timestamp=now + 10)),
+        ]
+    ):
+        ingest = Ingest(foreign, utc_now)
+        thread = threading.Thread(target=ingest.run)
+        thread.start()
+        eventually("subscription", ingest.receiver.subscribed.is_set)
+        bridge.publish(f"{node}/{kind}/edge", payload)
+        eventually("value", lambda count=number + 1: len(street.rows(VALUES)) == count)
+        ingest.stop()
+        thread.join(20)
+    assert [row[1:4] for row in street.rows(VALUES)] == [
+        ("sparkplug.Line/Speed", None, 1.5),
+        ("sparkplug.Line/Speed", None, 2.5),
+    ]
+    assert street.rows("SELECT online FROM device_state") == [(True,)]
+    assert street.letters() == []
+
+
+def test_an_account_publishes_where_it_may(
+    running: Ingest, bridge: Bridge, street: Any, eventually: Any
+) -> None:
+    register(street, "hall")
+    forged = Batch(
+        schema="obs/1",
+        device=f"{street.pilot}/hall",
+        boot=uuid.uuid4(),
+        seq=0,
+        sent_at=utc_now(),
+        columns=SCHEMAS["obs/1"].empty(),
+    )
+    bridge.publish(f"tepna/1/{forged.device}/up/obs", encode(forged))
+    bridge.publish(f"elsewhere/{bridge.root}", b"{}")
+    bridge.senml("hall", 5, utc_now())
+    eventually("the permitted one", lambda: street.rows(VALUES))
+    assert [row[3] for row in street.rows(VALUES)] == [5]
+    assert street.letters() == []
+    assert running.meters.messages._value.get() == 1
