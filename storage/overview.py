@@ -6,6 +6,7 @@ from typing import Any, Final, LiteralString, NamedTuple
 
 from psycopg.rows import class_row
 
+from storage.clocks import ClockEstimate, estimate
 from storage.pool import AsyncConnection
 
 SITES: Final[LiteralString] = """
@@ -34,12 +35,23 @@ SELECT page.pilot, page.name, page.site_pilot, page.site_name, page.registered_a
        recent.simulated, coalesce(recent.batches, 0) AS batches,
        coalesce(recent.bytes, 0) AS bytes, recent.latency_p95,
        (SELECT coalesce(sum(upper(r) - lower(r)), 0)::bigint
-        FROM ledger l, unnest(l.lost) AS r WHERE l.device = page.device) AS lost_batches
+        FROM ledger l, unnest(l.lost) AS r WHERE l.device = page.device) AS lost_batches,
+       (SELECT coalesce(sum(u.rows), 0)::bigint
+        FROM unconfirmed u WHERE u.device = page.device) AS unconfirmed_rows,
+       page.kind, page.streams, page.retired_at,
+       clock.since AS clock_since, clock.least AS clock_least
 FROM page LEFT JOIN device_state st USING (device) LEFT JOIN recent USING (device)
+CROSS JOIN LATERAL (  -- a box and its simulation may have one name, but not one clock
+    SELECT coalesce(array_agg(c.since), '{}') AS since, coalesce(array_agg(c.least), '{}') AS least
+    FROM device_clock c WHERE c.device = page.device AND c.simulated = (
+        SELECT n.simulated FROM device_clock n WHERE n.device = page.device AND n.since <= %(now)s
+        ORDER BY n.since DESC LIMIT 1)
+) AS clock
 ORDER BY page.pilot, page.name
 """
 DEVICE_COLUMNS: Final[LiteralString] = """
-SELECT d.device, d.pilot, d.name, s.pilot AS site_pilot, s.name AS site_name, d.registered_at
+SELECT d.device, d.pilot, d.name, s.pilot AS site_pilot, s.name AS site_name, d.registered_at,
+       d.kind, d.streams, d.retired_at
 FROM device d JOIN site s ON s.site = d.site
 """
 DEVICES: Final[LiteralString] = (
@@ -48,6 +60,7 @@ DEVICES: Final[LiteralString] = (
     + """
     WHERE (d.pilot, d.name) > (%(pilot)s, %(name)s)
       AND (%(site)s::integer IS NULL OR d.site = %(site)s)
+      AND (%(retired)s::boolean IS NULL OR (d.retired_at IS NOT NULL) = %(retired)s)
     ORDER BY d.pilot, d.name LIMIT %(limit)s
 )"""
     + DEVICE_FIGURES
@@ -62,17 +75,11 @@ PICTURE: Final[LiteralString] = """
 SELECT st.online, st.state FROM device d LEFT JOIN device_state st USING (device)
 WHERE d.pilot = %s AND d.name = %s
 """
-# A series is read from its end, so the newest value costs one index step.
 LATEST: Final[LiteralString] = """
-SELECT d.pilot || '/' || d.name AS device, m.name AS metric, m.unit, o.captured, o.value, o.quality
-FROM device d
-CROSS JOIN metric m
-CROSS JOIN LATERAL (
-    SELECT captured, value, quality FROM observation
-    WHERE device = d.device AND metric = m.metric AND captured >= %(since)s
-    ORDER BY captured DESC LIMIT 1
-) o
-WHERE d.site = %(site)s AND m.name = ANY (%(metrics)s)
+SELECT d.pilot || '/' || d.name AS device, m.name AS metric, m.unit, l.captured, l.value, l.quality
+FROM latest l JOIN device d USING (device) JOIN metric m USING (metric)
+WHERE d.site = %(site)s AND m.name = ANY (%(metrics)s) AND l.simulated = %(simulated)s
+  AND l.captured >= %(since)s
 ORDER BY 1, 2
 """
 DELIVERY: Final[LiteralString] = """
@@ -142,6 +149,16 @@ class DeviceRow(NamedTuple):
     bytes: int  # within the window
     latency_p95: float | None  # [s] first sample captured to batch stored, within the window
     lost_batches: int  # ever
+    unconfirmed_rows: int  # held for their time of capture
+    kind: str
+    streams: list[str] | None  # that it may send; None: all
+    retired_at: datetime | None
+    clock_since: list[datetime]
+    clock_least: list[int]  # [us] received - sent, least of each span
+
+    def clock(self, now: datetime) -> ClockEstimate | None:
+        """How far its clock is off."""
+        return estimate(dict(zip(self.clock_since, self.clock_least, strict=True)), now)
 
 
 class PictureRow(NamedTuple):
@@ -200,13 +217,17 @@ async def list_devices(
     now: datetime,
     window: timedelta,
     site: int | None = None,
+    retired: bool | None = None,
     after: tuple[str, str] | None = None,
     limit: int = 100,
 ) -> list[DeviceRow]:
-    """Devices by pilot and name, of one site or of all; figures are of the window before now."""
+    """Devices by pilot and name, of one site or of all; figures are of the window before now.
+
+    Retired ones only, those in service only (False), or all.
+    """
     pilot, name = after or ("", "")
     cursor = connection.cursor(row_factory=class_row(DeviceRow))
-    given = {"pilot": pilot, "name": name, "site": site, "limit": limit}
+    given = {"pilot": pilot, "name": name, "site": site, "retired": retired, "limit": limit}
     await cursor.execute(DEVICES, given | {"now": now, "window": window})
     return await cursor.fetchall()
 
@@ -229,11 +250,17 @@ async def read_picture_state(
 
 
 async def latest_scalars(
-    connection: AsyncConnection, *, site: int, metrics: Sequence[str], since: datetime
+    connection: AsyncConnection,
+    *,
+    site: int,
+    simulated: bool,
+    metrics: Sequence[str],
+    since: datetime,
 ) -> list[LatestRow]:
     """Newest value of each of these scalars at each device of a site, none older than `since`."""
     cursor = connection.cursor(row_factory=class_row(LatestRow))
-    await cursor.execute(LATEST, {"site": site, "metrics": list(metrics), "since": since})
+    given = {"site": site, "simulated": simulated, "metrics": list(metrics), "since": since}
+    await cursor.execute(LATEST, given)
     return await cursor.fetchall()
 
 

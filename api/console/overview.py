@@ -101,10 +101,14 @@ class Overviews:
                 limit=INCIDENTS,
             )
             devices = await list_devices(
-                connection, now=now, window=WINDOW, site=row.site, limit=100
+                connection, now=now, window=WINDOW, site=row.site, retired=False, limit=100
             )
             scalars = await latest_scalars(
-                connection, site=row.site, metrics=SCALARS, since=at - SCALAR_AGE
+                connection,
+                site=row.site,
+                simulated=simulated,
+                metrics=SCALARS,
+                since=at - SCALAR_AGE,
             )
             values = await latest_values(connection, site=row.site, simulated=simulated)
         health = await read_health(self._state, now)

@@ -3,9 +3,10 @@
 from typing import Any, Final, NamedTuple
 
 from api.console.overview import Overview
-from api.console.words import Words
+from api.console.words import MINUS, Words
 from api.routers.incidents import SEVERITY
-from contracts.metrics import BACKLOG_AGE, UPLINK_ROUND_TRIP
+from contracts.metrics import BACKLOG_AGE, UNUSABLE, UPLINK_ROUND_TRIP
+from storage.clocks import ClockEstimate
 from storage.indicators import IndicatorValue
 from storage.metrics import Incident
 from storage.overview import DeviceRow
@@ -17,6 +18,7 @@ SLOW_MS: Final = 150.0
 OLD_S: Final = 10.0
 LATE_S: Final = 1.0  # the promise: captured to queryable
 SILENT_S: Final = 30.0
+CLOCK_OFF_S: Final = 1.0  # what happened at once must not seem to have happened one by one
 Row = dict[str, Any]
 
 
@@ -162,31 +164,57 @@ def _device(row: DeviceRow, overview: Overview, words: Words) -> Row:
     age = None if row.last_seen is None else (overview.now - row.last_seen).total_seconds()
     state = "never" if row.online is None else "online" if row.online else "offline"
 
-    def scalar(*metrics: str) -> float | None:
+    def scalar(*metrics: str) -> tuple[float | None, bool]:
         found = (overview.scalars.get((name, metric)) for metric in metrics)
-        return next((each.value for each in found if each is not None), None)
+        each = next((each for each in found if each is not None), None)
+        return (None, False) if each is None else (each.value, bool(each.quality & UNUSABLE))
 
-    rsrp, sinr = scalar("modem.rsrp"), scalar("modem.sinr")
-    trip = scalar("modem.round_trip", UPLINK_ROUND_TRIP)
-    backlog = scalar(BACKLOG_AGE)
+    rsrp, rsrp_flagged = scalar("modem.rsrp")
+    sinr, sinr_flagged = scalar("modem.sinr")
+    trip, trip_flagged = scalar("modem.round_trip", UPLINK_ROUND_TRIP)
+    backlog, backlog_flagged = scalar(BACKLOG_AGE)
+    lost, held = row.lost_batches, row.unconfirmed_rows
     return {
         "device": name,
         "name": row.name,
         "state": state,
-        "lost": words("device.lost", n=words.number(row.lost_batches)) if row.lost_batches else "",
+        "lost": words("device.lost", n=words.number(lost)) if lost else "",
+        "held": words("device.unconfirmed", n=words.number(held)) if held else "",
         "seen": words("device.never") if age is None else words.duration(max(1.0, round(age))),
         "seen_utc": words.utc(row.last_seen),
         "cells": [
-            Cell(_with_unit(rsrp, "dBm", words), rsrp is not None and rsrp < WEAK_RSRP),
-            Cell(_with_unit(sinr, "dB", words, 1), sinr is not None and sinr < WEAK_SINR),
-            Cell(_with_unit(trip, "ms", words), trip is not None and trip > SLOW_MS),
-            Cell(words.duration(backlog), backlog is not None and backlog > OLD_S),
+            Cell(
+                _with_unit(rsrp, "dBm", words),
+                rsrp_flagged or (rsrp is not None and rsrp < WEAK_RSRP),
+            ),
+            Cell(
+                _with_unit(sinr, "dB", words, 1),
+                sinr_flagged or (sinr is not None and sinr < WEAK_SINR),
+            ),
+            Cell(
+                _with_unit(trip, "ms", words), trip_flagged or (trip is not None and trip > SLOW_MS)
+            ),
+            Cell(
+                words.duration(backlog),
+                backlog_flagged or (backlog is not None and backlog > OLD_S),
+            ),
             Cell(
                 words.duration(row.latency_p95),
                 row.latency_p95 is not None and row.latency_p95 > LATE_S,
             ),
+            _clock(row.clock(overview.now), words),
         ],
     }
+
+
+def _clock(clock: ClockEstimate | None, words: Words) -> Cell:
+    """How far a clock is off where that is certain, else how well it is known."""
+    if clock is None:
+        return Cell(words.duration(None))
+    if not clock.is_off:
+        return Cell(f"\N{PLUS-MINUS SIGN}{words.duration(clock.error)}")
+    sign = "+" if clock.offset > 0 else MINUS
+    return Cell(sign + words.duration(abs(clock.offset)), abs(clock.offset) > CLOCK_OFF_S)
 
 
 def _with_unit(value: float | None, unit: str, words: Words, digits: int = 0) -> str:
