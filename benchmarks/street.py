@@ -29,6 +29,7 @@ class Street(NamedTuple):
     database_url: str
     mqtt_url: str  # of ingest's account
     devices: dict[str, str]  # identity: its address of the broker
+    stack: Stack
 
 
 @contextmanager
@@ -57,7 +58,7 @@ def street(devices: int) -> Iterator[Street]:
                     name = identity.split("/")[1]
                     register_device(connection, pilot=PILOT, site="here", name=name)
             addresses = {identity: stack.add_device(identity) for identity in identities}
-            yield Street(database_url, stack.endpoints.mqtt_url, addresses)
+            yield Street(database_url, stack.endpoints.mqtt_url, addresses, stack)
         stack.remove()
 
 
