@@ -76,7 +76,7 @@ def release(
         with connection.transaction():
             entry, payload = _take(connection, number, decision)
             by = shift(entry)
-            earliest = EARLIEST if by else YEAR_1970
+            earliest = YEAR_1970 if shift is unmoved else EARLIEST
             _check(entry, by, earliest, clock() + round(settings.clock_ahead_s * MICROSECONDS))
             message = sift(_message(entry, payload, by))
             if not message.rows:

@@ -129,6 +129,7 @@ def test_a_shift_that_does_not_help_changes_nothing(
     device.send(device.batch(rows=1, t=(1 << 63) - 1))
     eventually("durable", lambda: device.is_durable(2))
     assert clock("shift", "1").exit_code == 1
+    assert clock("shift", "1", "--by", "0").exit_code == 1  # that would be to confirm
     assert clock("shift", "1", "2", "3", "--by", "-3600").exit_code == 1
     assert clock("confirm", "2", "3").exit_code == 1
     assert street.rows("SELECT first FROM unconfirmed ORDER BY 1") == [
