@@ -11,12 +11,15 @@ from prometheus_client import start_http_server
 from contracts.clock import utc_now
 from contracts.settings import SettingsError
 from ingest import clock_cli
+from ingest.door.cli import door, keys
 from ingest.run import Ingest
 from ingest.settings import IngestSettings
 from storage.errors import DatabaseError
 
 app = typer.Typer(no_args_is_help=True, help="From the broker to the database.")
 app.add_typer(clock_cli.app, name="clock")
+app.command("door")(door)
+app.add_typer(keys, name="key")
 
 
 @app.callback()

@@ -16,7 +16,7 @@ from ingest.foreign.judge import Foreigner, Interpreter
 from ingest.inbox import Delivery
 from ingest.judge import Judged, judge, refuse, unnamed
 from ingest.registry import Registry
-from ingest.settings import IngestSettings
+from ingest.settings import ReplaySettings
 from ingest.states import Change, is_state, judge_state
 from ingest.store import Context, Stored, Tally, store
 from storage.errors import DatabaseLostError, RefusedDataError
@@ -36,7 +36,7 @@ Message = Judged | Change | Foreigner
 class Writer:
     """Commits groups of deliveries; a single thread's own."""
 
-    def __init__(self, settings: IngestSettings, clock: Clock, stopping: threading.Event) -> None:
+    def __init__(self, settings: ReplaySettings, clock: Clock, stopping: threading.Event) -> None:
         self._settings = settings
         self._clock = clock
         self._stopping = stopping

@@ -1,0 +1,1 @@
+"""The HTTP door: for devices without MQTT, into the same transaction."""
