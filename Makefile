@@ -34,7 +34,7 @@ wheel: setup
 	@$(BIN)/python deploy/check_wheel.py
 
 chaos: setup
-	@$(BIN)/pytest tests/chaos --long
+	@$(BIN)/pytest tests/chaos -n 2 --dist worksteal $(if $(ARGS),$(ARGS),--seeds 100)
 
 bench: setup
 	@$(BIN)/python -m benchmarks.$(NAME) $(ARGS)
