@@ -27,6 +27,21 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     picture_url: str = ""  # where pixelated pictures are served, empty: nowhere
 
 
+class IngestHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """How an ingest worker does."""
+
+    state: Literal["ok", "degraded", "down"]
+    at: int  # [us] since the epoch
+    broker_lost_since: int | None  # [us], None: connected
+    database_lost_since: int | None  # [us], None: it answers, as far as anybody has asked
+    messages: int  # that are held: received, and not yet acknowledged
+    bytes: int  # of those
+    oldest_s: float  # how long the oldest of those has been held
+    reading: bool  # False: as much is held as may be, and the broker queues
+    answers: int  # to devices, that wait for the broker
+    dropped_answers: int  # that were too many; devices ask again
+
+
 ENCODER: Final = msgspec.json.Encoder()
 DURABLE: Final = msgspec.json.Decoder(Durable)
 STATE: Final = msgspec.json.Decoder(State)

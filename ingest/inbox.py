@@ -32,16 +32,15 @@ class Inbox:
         self._max_messages = max_messages
         self._max_bytes = max_bytes
         self._waiting: deque[Delivery] = deque()
-        self._firsts: deque[int] = deque()  # when the first of each taken group was received
+        self._order: deque[int] = deque()  # when each one that is held was received
         self._enough = 1  # as many are being waited for
-        self._held = 0
         self._bytes = 0
         self._hurried = False
         self._closed = False
         self._changed = threading.Condition()
 
     def __len__(self) -> int:
-        return self._held
+        return len(self._order)
 
     @property
     def bytes(self) -> int:
@@ -52,20 +51,18 @@ class Inbox:
     def oldest(self) -> int | None:
         """When the oldest one was received, in microseconds since the epoch."""
         with self._changed:
-            if self._firsts:
-                return self._firsts[0]
-            return self._waiting[0].received if self._waiting else None
+            return self._order[0] if self._order else None
 
     def has_room(self) -> bool:
         """Whether more may be read."""
-        return self._held < self._max_messages and self._bytes < self._max_bytes
+        return len(self._order) < self._max_messages and self._bytes < self._max_bytes
 
     def put(self, delivery: Delivery) -> None:
         """Add one, room or not; once closed nothing is added, and nothing acknowledged."""
         with self._changed:
             if not self._closed:
                 self._waiting.append(delivery)
-                self._held += 1
+                self._order.append(delivery.received)
                 self._bytes += len(delivery.payload)
                 if self._is_enough():  # waking somebody for nothing costs more than the message
                     self._changed.notify_all()
@@ -77,9 +74,7 @@ class Inbox:
             self._changed.wait_for(lambda: self._closed or self._is_enough())
             if self._closed:
                 return []
-            taken = [self._waiting.popleft() for _ in range(min(enough, len(self._waiting)))]
-            self._firsts.append(taken[0].received)
-            return taken
+            return [self._waiting.popleft() for _ in range(min(enough, len(self._waiting)))]
 
     def relax(self) -> None:
         """Wait for enough from now on."""
@@ -93,10 +88,10 @@ class Inbox:
             self._changed.notify_all()
 
     def release(self, deliveries: Sequence[Delivery]) -> None:
-        """Make room: these, which were taken together and the first of all, are acknowledged."""
+        """Make room: these, which came before all others that are held, are acknowledged."""
         with self._changed:
-            self._firsts.popleft()
-            self._held -= len(deliveries)
+            for _ in deliveries:
+                self._order.popleft()
             self._bytes -= sum(len(delivery.payload) for delivery in deliveries)
 
     def close(self) -> None:

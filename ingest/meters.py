@@ -1,7 +1,10 @@
 """What ingest counts, for Prometheus."""
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from contracts.messages import IngestHealth
 from ingest.inbox import Inbox
 from ingest.store import Tally
 
@@ -9,7 +12,7 @@ from ingest.store import Tally
 class Meters:
     """Counters of one ingest process."""
 
-    def __init__(self, inbox: Inbox) -> None:
+    def __init__(self, inbox: Inbox, tell: Callable[[], IngestHealth]) -> None:
         self.registry = all_of_them = CollectorRegistry()
 
         def counter(name: str, says: str, *labels: str) -> Counter:
@@ -25,8 +28,17 @@ class Meters:
         self.commit = Histogram(
             "tepna_ingest_commit_seconds", "From taking to committing", registry=all_of_them
         )
-        waiting = Gauge("tepna_ingest_waiting", "Messages not yet taken", registry=all_of_them)
-        waiting.set_function(lambda: len(inbox))
+
+        def gauge(name: str, says: str, value: Callable[[], float]) -> None:
+            Gauge(f"tepna_ingest_{name}", says, registry=all_of_them).set_function(value)
+
+        gauge("held", "Messages received and not yet acknowledged", lambda: len(inbox))
+        gauge("held_bytes", "Bytes of those", lambda: inbox.bytes)
+        gauge("reading", "0: no more may be held, and the broker queues", inbox.has_room)
+        gauge("oldest_seconds", "How long the oldest is held", lambda: tell().oldest_s)
+        gauge("broker_connected", "1: yes", lambda: tell().broker_lost_since is None)
+        gauge("database_available", "1: yes", lambda: tell().database_lost_since is None)
+        gauge("answers", "Answers to devices not yet confirmed", lambda: tell().answers)
 
     def count(self, messages: int, tally: Tally, seconds: float) -> None:
         """Count a committed group."""

@@ -55,6 +55,10 @@ class Registry:
             self.ranges = ranges(metric_ranges(connection))
         return self._metrics
 
+    def remembered(self) -> tuple[dict[str, Device], dict[str, int]]:
+        """Give what is known without asking; safe in any thread."""
+        return self._devices.copy(), self._metrics.copy()
+
     def called(
         self, connection: Connection, stated: Iterable[tuple[str, str]]
     ) -> dict[tuple[str, str], str]:

@@ -43,6 +43,13 @@ class Block(NamedTuple):
     newest: Latest | None = None  # of each series, where the rows are of series
 
 
+class Encoded(NamedTuple):
+    """Batches whose rows were encoded ahead."""
+
+    samples: list[Sample]
+    blocks: list[Block]
+
+
 class Mark(NamedTuple):
     """A window that has changed."""
 

@@ -2,13 +2,16 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
 from contracts.broker import Broker, BrokerUrl, read_broker
 from ingest.foreign.settings import Foreign, read_foreign
 from storage.pool import StorageSettings
+
+MAX_WORKERS: Final = 32
+"""Ingest processes of one name; that many sessions are looked for at the start."""
 
 
 class DeadLetterQuota(NamedTuple):
@@ -48,7 +51,7 @@ class IngestSettings(ReplaySettings):
 
     mqtt_url: BrokerUrl = Field(description="mqtt://user:password@host:port, mqtts:// for TLS")
     mqtt_ca: str | None = Field(None, description="file of the authority that signed the broker")
-    ingest_window: int = Field(256, ge=1, le=65_535, description="unacknowledged messages at once")
+    ingest_window: int = Field(600, ge=1, le=65_535, description="unacknowledged messages at once")
     ingest_group: int = Field(200, ge=1, description="messages that one transaction may take")
 
     @property

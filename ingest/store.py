@@ -19,7 +19,7 @@ from ingest.foreign.judge import Foreigner
 from ingest.judge import Judged, Letter, refuse, split_off, unnamed
 from ingest.ledger import Loss, Name
 from ingest.registry import Registry
-from ingest.rows import Mark, Sample, blocks, marks
+from ingest.rows import Encoded, Mark, Sample, blocks, marks
 from ingest.settings import DeadLetterQuota
 from ingest.states import Change, write_state
 from storage.clocks import Sending, keep_clocks, spans
@@ -59,6 +59,7 @@ class Context(NamedTuple):
     registry: Registry
     quota: DeadLetterQuota
     clock: Clock
+    ahead: Encoded | None = None  # rows of these very messages, if all of them are new
 
 
 class Tally(msgspec.Struct):
@@ -164,7 +165,10 @@ def _write(
         Sample(d, m.batch, m.delivery.received) for d, m in split.fresh if m.batch is not None
     ]
     samples += joined(arrived.whole)
-    written = blocks(samples, metrics, context.registry.ranges)
+    if context.ahead is not None and context.ahead.samples == samples:
+        written = context.ahead.blocks
+    else:
+        written = blocks(samples, metrics, context.registry.ranges)
     for block in written:
         write_rows(connection, block.table, [block.data])
     lost = _keep_letters(connection, split, context, tally)

@@ -3,7 +3,7 @@
 import logging
 import random
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -15,7 +15,9 @@ from ingest.foreign.births import complete
 from ingest.foreign.judge import Foreigner, Interpreter
 from ingest.inbox import Delivery
 from ingest.judge import Judged, judge, refuse, unnamed
+from ingest.prepare import Group, Message, groups
 from ingest.registry import Registry
+from ingest.rows import Encoded
 from ingest.settings import ReplaySettings
 from ingest.states import Change, is_state, judge_state
 from ingest.store import Context, Stored, Tally, store
@@ -27,23 +29,26 @@ log = logging.getLogger(__name__)
 BACKOFF: Final = (0.1, 5.0)
 """First and longest wait before the database is tried again, doubled in between. [s]"""
 
-MAX_ROWS: Final = 200_000
-"""Rows that one transaction takes, more only if a single batch has more."""
-
-Message = Judged | Change | Foreigner
-
 
 class Writer:
     """Commits groups of deliveries; a single thread's own."""
 
-    def __init__(self, settings: ReplaySettings, clock: Clock, stopping: threading.Event) -> None:
+    def __init__(
+        self,
+        settings: ReplaySettings,
+        clock: Clock,
+        stopping: threading.Event,
+        session: str = "",
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._stopping = stopping
         self._connection: Connection | None = None
+        self.lost_since: int | None = None  # since when the database is away [us]
         self._context = Context(Registry(), settings.quota, clock)
+        self._interpreting = threading.Lock()  # one thread prepares, another commits
         self._interpreter = Interpreter(
-            settings.sources, ahead=settings.clock_ahead_s, session=settings.ingest_client
+            settings.sources, ahead=settings.clock_ahead_s, session=session
         )
 
     def close(self) -> None:
@@ -61,41 +66,45 @@ class Writer:
             If ingest is to stop while the database is away.
         """
         stored = Stored({}, Tally())
-        group: list[Message] = []
-        rows = 0
-        for delivery in deliveries:
-            message = self._judge(delivery)
-            more = 0 if isinstance(message, Change) else message.rows
-            if group and rows + more > MAX_ROWS:
-                _merge(stored, self._commit(group))
-                group, rows = [], 0
-            group.append(message)
-            rows += more
-        _merge(stored, self._commit(group))
+        for group in self.prepare(deliveries):
+            merge(stored, self.commit(group))
         return stored
+
+    def prepare(self, deliveries: Sequence[Delivery]) -> Iterator[Group]:
+        """Judge and encode; in another thread than the one that commits, if that is wanted."""
+        return groups(deliveries, self._judge, self._context.registry)
 
     def _judge(self, delivery: Delivery) -> Message:
         if not is_ours(delivery.topic):
-            return self._interpreter.judge(delivery)
+            with self._interpreting:
+                return self._interpreter.judge(delivery)
         if is_state(delivery):
             return judge_state(delivery)
         return judge(delivery, ahead=self._settings.clock_ahead_s)
 
-    def _commit(self, group: Sequence[Message]) -> Stored:
-        """Commit a group as often as it takes: the ledger knows what is already there."""
+    def commit(self, group: Group) -> Stored:
+        """Commit a group as often as it takes: the ledger knows what is already there.
+
+        Raises
+        ------
+        StoppedError
+            If ingest is to stop while the database is away.
+        """
         attempt = 0
         while True:
             try:
                 if self._connection is None:
                     self._connection = connect(self._settings, name="tepna-ingest")
-                stored = self._store(self._connection, group)
+                stored = self._store(self._connection, group.messages, group.ahead)
             except DatabaseLostError as fault:
                 if attempt == 0:
                     log.warning("database lost: %s", str(fault).strip().replace("\n", " "))
+                    self.lost_since = self._clock()
                 self.close()
                 self._wait(attempt)
                 attempt += 1
             else:
+                self.lost_since = None
                 if attempt:
                     log.warning("database recovered after %d attempts", attempt)
                 return stored
@@ -106,21 +115,27 @@ class Writer:
         if self._stopping.wait(wait * random.uniform(0.5, 1)):  # noqa: S311  # only to spread
             raise StoppedError
 
-    def _store(self, connection: Connection, group: Sequence[Message]) -> Stored:
+    def _store(
+        self, connection: Connection, group: Sequence[Message], ahead: Encoded | None = None
+    ) -> Stored:
         """Commit a group; if the database refuses something in it, find that and set it apart."""
         messages = [m for m in group if isinstance(m, Judged)]
         changes = [m for m in group if isinstance(m, Change)]
-        foreign = [
-            complete(connection, self._interpreter, m) for m in group if isinstance(m, Foreigner)
-        ]
+        with self._interpreting:
+            foreign = [
+                complete(connection, self._interpreter, m)
+                for m in group
+                if isinstance(m, Foreigner)
+            ]
         try:
-            return store(connection, messages, changes, self._context, foreign)
+            context = self._context._replace(ahead=ahead)
+            return store(connection, messages, changes, context, foreign)
         except RefusedDataError as fault:
             if len(group) == 1:
                 return self._set_apart(connection, group[0], str(fault).strip())
             half = len(group) // 2
             stored = self._store(connection, group[:half])
-            _merge(stored, self._store(connection, group[half:]))
+            merge(stored, self._store(connection, group[half:]))
             return stored
 
     def _set_apart(self, connection: Connection, message: Message, detail: str) -> Stored:
@@ -144,7 +159,7 @@ def _poison(message: Message, detail: str) -> Judged:
     return refuse(bare, "refused-by-database", detail)
 
 
-def _merge(stored: Stored, more: Stored) -> None:
+def merge(stored: Stored, more: Stored) -> None:
     """Add what was committed later: of each boot its ranges are the newer."""
     stored.durable.update(more.durable)
     stored.tally.add(more.tally)

@@ -1,0 +1,64 @@
+"""Groups of messages, judged and encoded while the database is busy with the group before."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, NamedTuple
+
+from ingest.foreign.judge import Foreigner
+from ingest.inbox import Delivery
+from ingest.judge import Judged
+from ingest.registry import Registry
+from ingest.rows import Encoded, Sample, blocks
+from ingest.states import Change
+
+MAX_ROWS: Final = 200_000
+"""Rows that one transaction takes, more only if a single batch has more."""
+
+Message = Judged | Change | Foreigner
+
+
+class Group(NamedTuple):
+    """What one transaction takes."""
+
+    messages: list[Message]
+    ahead: Encoded | None = None  # its rows, should the ledger have none of it
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        """What it was delivered as."""
+        return [message.delivery for message in self.messages]
+
+
+def groups(
+    deliveries: Iterable[Delivery], judge: Callable[[Delivery], Message], registry: Registry
+) -> Iterator[Group]:
+    """Judge these one after another, and give as many at once as one transaction takes."""
+    messages: list[Message] = []
+    rows = 0
+    for delivery in deliveries:
+        message = judge(delivery)
+        more = 0 if isinstance(message, Change) else message.rows
+        if messages and rows + more > MAX_ROWS:
+            yield Group(messages, _encode(messages, registry))
+            messages, rows = [], 0
+        messages.append(message)
+        rows += more
+    if messages:
+        yield Group(messages, _encode(messages, registry))
+
+
+def _encode(messages: Iterable[Message], registry: Registry) -> Encoded | None:
+    """Encode the rows as far as they can be known before the database is asked."""
+    devices, metrics = registry.remembered()
+    samples, names = [], set[str]()
+    for message in messages:
+        if isinstance(message, Foreigner):
+            return None  # its rows depend on what the database says
+        if isinstance(message, Change) or message.batch is None or message.boot is None:
+            continue
+        if (device := devices.get(message.identity)) is not None:
+            samples.append(Sample(device, message.batch, message.delivery.received))
+            if message.stream == "obs":
+                names.update(message.batch.names)
+    if not samples or not names <= metrics.keys():
+        return None
+    return Encoded(samples, blocks(samples, metrics, registry.ranges))
