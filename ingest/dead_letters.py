@@ -53,7 +53,7 @@ SELECT EXISTS (SELECT FROM known) OR EXISTS (SELECT FROM kept)"""
 SEEN: Final = "UPDATE dead_letter SET seen = seen + 1, last_at = %s WHERE digest = %s"
 TAKE: Final = """
 DELETE FROM dead_letter WHERE dead_letter = %s
-RETURNING topic, properties, counted, first_at, payload"""
+RETURNING topic, properties, counted, first_at, reason, payload"""
 
 
 class Kept(NamedTuple):
@@ -63,6 +63,7 @@ class Kept(NamedTuple):
     properties: dict[str, str]
     counted: bool  # the ledger holds its name already
     first_at: datetime
+    reason: str
     payload: bytes
 
 

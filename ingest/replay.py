@@ -4,7 +4,9 @@ from contracts.clock import Clock, to_micros
 from contracts.topics import is_ours
 from ingest.dead_letters import Kept, take
 from ingest.errors import IngestError
+from ingest.foreign import posted
 from ingest.foreign.births import complete
+from ingest.foreign.conflicts import CONFLICT
 from ingest.foreign.judge import Interpreter
 from ingest.inbox import Delivery
 from ingest.judge import Judged, judge
@@ -45,19 +47,32 @@ def replay(connection: Connection, number: int, settings: ReplaySettings, clock:
             if kept is None:
                 raise NoSuchLetterError
             delivery = _delivery(kept)
-            if not is_ours(delivery.topic):
-                return _replay_foreign(connection, delivery, settings, context)
-            if is_state(delivery):
-                return _replay_state(connection, judge_state(delivery), context)
-            message = judge(delivery, ahead=settings.clock_ahead_s)
-            if not message.rows and not message.held:
-                raise StillDeadError(_reasons(message))
-            _find_device(connection, message.identity, context)
-            if kept.counted:
-                return store_again(connection, message, context)
-            return store(connection, [message], [], context).tally
+            tally = _replay(connection, kept, delivery, settings, context)
+            if tally.letters and not tally.rows and not tally.unconfirmed:
+                raise StillDeadError(", ".join(tally.letters))
+            return tally
     except RefusedDataError as fault:
         raise StillDeadError(str(fault).strip()) from fault
+
+
+def _replay(
+    connection: Connection,
+    kept: Kept,
+    delivery: Delivery,
+    settings: ReplaySettings,
+    context: Context,
+) -> Tally:
+    if not is_ours(delivery.topic):
+        return _replay_foreign(connection, delivery, settings, context)
+    if is_state(delivery):
+        return _replay_state(connection, judge_state(delivery), context)
+    message = judge(delivery, ahead=settings.clock_ahead_s)
+    if not message.rows and not message.held:
+        raise StillDeadError(_reasons(message))
+    _find_device(connection, message.identity, context)
+    if kept.counted:
+        return store_again(connection, message, context)
+    return store(connection, [message], [], context).tally
 
 
 def _replay_foreign(
@@ -98,11 +113,14 @@ def _reasons(message: Judged) -> str:
 
 
 def _delivery(kept: Kept) -> Delivery:
+    properties = dict(kept.properties)
+    if kept.reason == CONFLICT[0]:  # its key is another message's: without it, it is one of its own
+        properties.pop(posted.KEY, None)
     return Delivery(
         connection=0,
         packet=0,
         topic=kept.topic,
         payload=kept.payload,
-        properties=kept.properties,
+        properties=properties,
         received=to_micros(kept.first_at),
     )

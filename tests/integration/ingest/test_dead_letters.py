@@ -287,6 +287,19 @@ class TestReplaysThatAreAskedFor:
         assert street.rows(COUNT) == [(20,)]
 
 
+@pytest.mark.usefixtures("ingest")
+def test_what_was_over_the_quota_is_told(street: Any, command: Any) -> None:
+    device = street.device("cam-1")
+    street.connection.execute(
+        "INSERT INTO dead_letter_overflow VALUES (%s, 'truncated', 7, now()),"
+        " ('else/where', 'clock', 2, now())",
+        [device.identity],
+    )
+    assert f"over quota, not kept: 7 of {device.identity} (truncated)" in command("list").output
+    listed = json.loads(command("list", "--json", "--device", device.identity).output)
+    assert [(each["reason"], each["dropped"]) for each in listed["overflow"]] == [("truncated", 7)]
+
+
 def test_without_a_database(monkeypatch: pytest.MonkeyPatch, command: Any) -> None:
     monkeypatch.delenv("TEPNA_DATABASE_URL")
     said = command("list")

@@ -24,6 +24,7 @@ from contracts.site import Name, Site
 from ingest.cli import app as cli
 from ingest.door.app import create_door
 from ingest.door.settings import DoorSettings
+from ingest.replay import StillDeadError, replay
 from storage.keys import create_device_key
 from storage.pool import Connection, StorageSettings, connect
 from storage.registry import register_device, register_site
@@ -259,7 +260,7 @@ def test_senml_is_stored_once(door: Door) -> None:
     assert door.rows() == [(4,)]
 
 
-def test_senml_without_times_needs_a_key(door: Door) -> None:
+def test_senml_without_times_needs_a_key(door: Door, settings: DoorSettings) -> None:
     pack = [{"n": "temperature", "v": 21.5}]
     problem(door.senml(pack), 400, "no-idempotency-key")
     problem(door.senml(pack, Idempotency_Key="x" * 300), 400, "bad-idempotency-key")
@@ -273,13 +274,43 @@ def test_senml_without_times_needs_a_key(door: Door) -> None:
         assert told["dead_letters"] == {"conflicting-content": 1}
     assert door.rows() == [(2,)]
     assert door.letters() == [(DEVICE, "conflicting-content", 2)]
+    assert replay(door.connection, 1, settings, utc_now).rows == 1
+    assert door.rows() == [(3,)]
+    assert door.letters() == []
 
 
-def test_bad_senml_is_a_dead_letter(door: Door) -> None:
+def test_bad_senml_is_a_dead_letter(door: Door, settings: DoorSettings) -> None:
     told = problem(door.senml([{"n": "temperature"}], Idempotency_Key="1"), 422, "dead-letter")
     assert told["dead_letters"] == {"not-senml": 1}
     topic = f"POST /v1/uplinks/{DEVICE}/obs"
     assert door.rows("SELECT identity, topic FROM dead_letter") == [(DEVICE, topic)]
+    with pytest.raises(StillDeadError, match="not-senml"):
+        replay(door.connection, 1, settings, utc_now)
+
+
+def test_what_the_registry_did_not_allow_is_replayed(door: Door, settings: DoorSettings) -> None:
+    door.connection.execute("UPDATE device SET streams = '{tracks}'")
+    pack = [{"n": "temperature", "v": 21.5}]
+    told = problem(door.senml(pack, Idempotency_Key="1"), 422, "dead-letter")
+    assert told["dead_letters"] == {"stream-not-allowed": 1}
+    with pytest.raises(StillDeadError, match="stream-not-allowed"):
+        replay(door.connection, 1, settings, utc_now)
+    assert door.letters() == [(DEVICE, "stream-not-allowed", 1)]
+    door.connection.execute("UPDATE device SET streams = NULL")
+    assert replay(door.connection, 1, settings, utc_now).rows == 1
+    assert door.rows() == [(1,)]
+
+
+def test_what_is_over_the_quota_is_told(door: Door, settings: DoorSettings) -> None:
+    tight = settings.model_copy(update={"dead_letters_per_device": 1})
+    with served(tight) as (url, app):
+        small = door._replace(url=url, app=app)
+        problem(small.post(b"\xc1 one"), 422, "dead-letter")
+        told = problem(small.post(b"\xc1 two"), 422, "dead-letter")
+    assert "not kept" in told["detail"]
+    assert len(door.letters()) == 1
+    overflow = door.rows("SELECT identity, reason, dropped FROM dead_letter_overflow")
+    assert overflow == [(DEVICE, "truncated", 1)]
 
 
 class Trickle:
