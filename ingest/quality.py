@@ -43,7 +43,7 @@ def flagged(quality: Array, metric: Array, value: Array, known: Ranges) -> Array
     if len(known.low) == 1 or not len(metric):
         return quality
     # A negative number is a large one without its sign.
-    place = np.minimum(metric.astype(np.uint16), len(known.low) - 1)
+    place = np.minimum(metric.astype(np.uint16), len(known.low) - 1).astype(np.intp)
     outside = (value < known.low[place]) | (value > known.high[place])
     if not outside.any():
         return quality

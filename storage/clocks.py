@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from typing import Final, LiteralString, NamedTuple
 
 from contracts.clock import MICROSECONDS, MINUTE
+from storage.literals import array
 from storage.pool import Connection
 
 WINDOW: Final = 10 * MINUTE
@@ -98,9 +99,13 @@ def keep_clocks(connection: Connection, found: Spans) -> None:
     """Within a transaction: put down what is less than what is known."""
     keys = sorted(found)
     if keys:
-        devices, simulated, since = map(list, zip(*keys, strict=True))
-        least = [found[key] for key in keys]
-        given = {"device": devices, "simulated": simulated, "since": since, "least": least}
+        devices, simulated, since = zip(*keys, strict=True)
+        given = {
+            "device": array(devices),
+            "simulated": array(simulated),
+            "since": array(since),
+            "least": array([found[key] for key in keys]),
+        }
         connection.execute(KEEP, given)
 
 

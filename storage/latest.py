@@ -6,6 +6,7 @@ from typing import Any, Final, LiteralString, NamedTuple
 from numpy.typing import NDArray
 from psycopg.rows import class_row
 
+from storage.literals import array
 from storage.pool import AsyncConnection, Connection
 
 Array = NDArray[Any]
@@ -59,7 +60,7 @@ class LatestValue(NamedTuple):
 
 def keep_latest(connection: Connection, found: Latest) -> None:
     """Within a transaction: put down what is newer than what is known."""
-    columns = {name: column.tolist() for name, column in found._asdict().items()}
+    columns = {name: array(column.tolist()) for name, column in found._asdict().items()}
     connection.execute(UPSERT, columns)
 
 
