@@ -104,9 +104,12 @@ def subscribe(broker: Broker, seen: "Synchronized[int]", ready: Event, over: Eve
     def on_message(*_: object) -> None:
         count.value += 1
 
+    def on_connect(*_: object) -> None:
+        client.subscribe(f"{BARE}/+", qos=1)
+
     client.on_message = on_message
     client.on_subscribe = lambda *_: ready.set()
-    client.on_connect = lambda *_: client.subscribe(f"{BARE}/+", qos=1)
+    client.on_connect = on_connect
     client.connect(broker.host, broker.port)
     client.loop_start()
     over.wait()

@@ -91,7 +91,8 @@ def read(message: Message, source: Source) -> list[Reading]:
 
 def decode(payload: bytes, content_type: str = "") -> list[Record]:
     """Read the records of a pack; JSON unless the content type, or the first byte, says CBOR."""
-    is_json = payload.lstrip()[:1] == b"[" if not content_type else "json" in content_type
+    # An array in CBOR begins with a byte that no text begins with.
+    is_json = "json" in content_type if content_type else payload[:1] < b"\x80"
     try:
         if is_json:
             records = _json.decode(payload)
