@@ -3,7 +3,8 @@
 A fenced ``console`` block below ``<!-- run -->`` is run; below ``<!-- run with servers -->`` with a
 database and a broker of its own. ``$`` begins a command, ``>`` goes on with it; what follows is its
 output, where ``...`` stands for anything. A fenced block whose info string names a file after the
-language is that file. A document's blocks share one folder and one shell; port 8080 is a free one.
+language is that file. A document's blocks share one folder and one shell; 8080 and 8081 are
+free ports.
 """
 
 import os
@@ -104,8 +105,9 @@ def shell(commands: list[str], folder: Path, environment: dict[str, str]) -> lis
     """Output of each command; all run in one shell, and what they started ends with it."""
     script = "set -e; trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n"
     script += "".join(f"{command}\necho\necho '{END}'\n" for command in commands)
+    ports = {port: free_port() for port in ("8080", "8081")}
     process = subprocess.Popen(  # noqa: S603  # the documentation's own commands
-        ["/bin/bash", "-c", script.replace("8080", free_port())],
+        ["/bin/bash", "-c", re.sub(r"\b808[01]\b", lambda port: ports[port[0]], script)],
         cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL,

@@ -16,6 +16,7 @@ import edge.config
 from analytics.settings import AnalyticsSettings
 from api.settings import ApiSettings
 from contracts.settings import RoomSettings
+from ingest.door.settings import DoorSettings
 from ingest.settings import IngestSettings
 from storage.pool import StorageSettings
 from tepna.cli import ROOMS, app
@@ -33,6 +34,7 @@ SETTINGS: dict[str, type[RoomSettings]] = {
     "ingest": IngestSettings,
     "analytics": AnalyticsSettings,
     "api": ApiSettings,
+    "door": DoorSettings,
 }
 
 
