@@ -68,6 +68,19 @@ def part_rows(overview: Overview, words: Words) -> list[Row]:
         {"name": name, "state": getattr(health, name).state, "detail": detail}
         for name, detail in told.items()
     ]
+    rows += [
+        {
+            "name": "worker",
+            "state": worker.state,
+            "detail": words(
+                "part.held",
+                worker=worker.worker,
+                n=words.number(worker.held_messages),
+                age=words.duration(worker.oldest_s),
+            ),
+        }
+        for worker in health.ingest.workers
+    ]
     if letters := health.ingest.dead_letters:
         detail = words.number(letters)
         rows.append({"name": "dead_letters", "state": "degraded", "detail": detail})

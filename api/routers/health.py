@@ -18,6 +18,7 @@ from storage.overview import (
     read_backlog,
     read_delivery,
 )
+from storage.workers import WorkerRow, read_workers
 
 router = APIRouter(prefix="/v1", tags=["health"])
 
@@ -25,6 +26,7 @@ WINDOW: Final = timedelta(minutes=5)
 LATE_S: Final = 5.0
 BACKLOG_OLD_S: Final = 180.0
 WAIT_S: Final = 2.0
+SILENT_S: Final = 20.0  # a worker speaks every five seconds
 
 PartState = Literal["ok", "degraded", "down"]
 
@@ -36,8 +38,21 @@ class Part(BaseModel):
     detail: str = Field(examples=["answers"])
 
 
+class IngestWorker(Part):
+    """One ingest process, in its own words."""
+
+    worker: str = Field(examples=["tepna-ingest"])
+    said_at: AwareDatetime
+    held_messages: int = Field(description="received, and not yet committed and acknowledged")
+    held_bytes: int
+    oldest_s: float = Field(description="how long the oldest of those has been held")
+    reading: bool = Field(description="false: it holds as much as it may, and the broker queues")
+
+
 class Ingest(Part):
     """What arrives; figures are of the last five minutes."""
+
+    workers: list[IngestWorker] = []
 
     last_stored: AwareDatetime | None = None
     batches: int = 0
@@ -91,13 +106,15 @@ async def read_health(state: State, now: datetime) -> Health:
             delivery = await read_delivery(connection, now=now, window=WINDOW)
             backlog = await read_backlog(connection)
             dead_letters = await count_dead_letters(connection)
+            workers = await read_workers(connection, now)
     except DatabaseLostError:
         database = Part(state="down", detail="does not answer")
         ingest = Ingest(state="degraded", detail="unknown without the database")
         analytics = Analytics(state="degraded", detail="unknown without the database")
     else:
         database = Part(state="ok", detail="answers")
-        ingest, analytics = _ingest(delivery, *dead_letters), _analytics(backlog, now)
+        ingest = _with_workers(_ingest(delivery, *dead_letters), workers, now)
+        analytics = _analytics(backlog, now)
     connected = state.feed.connected.is_set()
     broker = Part(
         state="ok" if connected else "down", detail="connected" if connected else "not connected"
@@ -136,6 +153,44 @@ def _ingest(row: DeliveryRow, dead_letters: int, dropped: int) -> Ingest:
         latency_p95_s=row.latency_p95,
         dead_letters=dead_letters,
         dead_letters_dropped=dropped,
+    )
+
+
+def _with_workers(ingest: Ingest, rows: list[WorkerRow], now: datetime) -> Ingest:
+    """Add how its processes do: down when all of them are, degraded when one does not do well."""
+    workers = [_worker(row, now) for row in rows]
+    states = {worker.state for worker in workers}
+    changed: dict[str, object] = {"workers": workers}
+    if states == {"down"}:
+        changed |= {"state": "down", "detail": "no worker does its work"}
+    elif states - {"ok"}:
+        changed |= {"state": "degraded", "detail": "a worker waits or is silent"}
+    return ingest.model_copy(update=changed)
+
+
+def _worker(row: WorkerRow, now: datetime) -> IngestWorker:
+    health = row.health
+    silence = (now - row.at).total_seconds()
+    state: PartState = health.state
+    if silence > SILENT_S:
+        state, detail = "down", f"silent for {silence:.0f} s"
+    elif health.broker_lost_since is not None:
+        detail = "the broker is away"
+    elif health.database_lost_since is not None:
+        detail = "the database is away"
+    elif not health.reading:
+        detail = "holds as much as it may: the broker queues"
+    else:
+        detail = "works" if state == "ok" else "the database is slow"
+    return IngestWorker(
+        state=state,
+        detail=detail,
+        worker=row.worker,
+        said_at=row.at,
+        held_messages=health.messages,
+        held_bytes=health.bytes,
+        oldest_s=health.oldest_s,
+        reading=health.reading,
     )
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from api.app import create_api
 from api.settings import ApiSettings
+from contracts.messages import IngestHealth
+from storage.workers import write_worker
 
 pytestmark = pytest.mark.usefixtures("site")  # the junction is registered
 
@@ -52,6 +54,56 @@ async def test_old_marks_degrade(api, site, database):
     assert answer.status_code == 200
     assert answer.json()["analytics"]["state"] == "degraded"
     assert answer.json()["state"] == "degraded"
+
+
+def add_worker(database, worker: str, *, silent_s: float = 0, **said) -> None:
+    health = IngestHealth(
+        **{
+            "state": "ok",
+            "at": 0,
+            "broker_lost_since": None,
+            "database_lost_since": None,
+            "messages": 3,
+            "bytes": 30,
+            "oldest_s": 0.5,
+            "reading": True,
+            "answers": 0,
+            "dropped_answers": 0,
+        }
+        | said
+    )
+    write_worker(database, worker, health)
+    database.execute(
+        "UPDATE ingest_worker SET at = at - make_interval(secs => %s) WHERE worker = %s",
+        [silent_s, worker],
+    )
+
+
+async def test_each_ingest_worker_is_told_of(api, database):
+    add_batch(database, stored=datetime.now(UTC), delay=timedelta(seconds=1))
+    add_worker(database, "ingest")
+    add_worker(database, "ingest/1", state="degraded", reading=False)
+    add_worker(database, "ingest/2", silent_s=60)
+    add_worker(database, "ingest/3", silent_s=90_000)  # long gone
+    ingest = (await health(api.url)).json()["ingest"]
+    assert ingest["state"] == "degraded"
+    assert [(w["worker"], w["state"]) for w in ingest["workers"]] == [
+        ("ingest", "ok"),
+        ("ingest/1", "degraded"),
+        ("ingest/2", "down"),
+    ]
+    assert ingest["workers"][0]["held_messages"] == 3
+    assert ingest["workers"][1]["detail"] == "holds as much as it may: the broker queues"
+    assert ingest["workers"][2]["detail"].startswith("silent for ")
+
+
+async def test_without_a_worker_that_works_ingest_is_down(api, database):
+    add_batch(database, stored=datetime.now(UTC), delay=timedelta(seconds=1))
+    add_worker(database, "ingest", state="down", broker_lost_since=1)
+    answer = await health(api.url)
+    assert answer.status_code == 503
+    assert answer.json()["ingest"]["state"] == "down"
+    assert answer.json()["ingest"]["workers"][0]["detail"] == "the broker is away"
 
 
 async def test_figures_for_prometheus(api, database):
