@@ -1,5 +1,6 @@
 """`tepna ingest run` as a process: it starts, counts, and leaves when asked."""
 
+import json
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ import pytest
 from ingest.settings import IngestSettings
 from storage.pool import connect
 
+WORKERS = "SELECT worker FROM ingest_worker"
 COMMAND = [sys.executable, "-c", "from tepna.cli import main; main()", "ingest", "run"]
 
 
@@ -58,9 +60,15 @@ def test_works_until_it_is_asked_to_leave(
         eventually("durable", lambda: device.is_durable(0))
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
             counted = answer.read().decode()
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
+            health = json.load(answer)
+        [(worker,)] = eventually("its word to the database", lambda: street.rows(WORKERS))
         process.send_signal(number)
         assert process.wait(20) == 0
     assert "tepna_ingest_rows_total 7.0" in counted
+    assert (health["state"], health["reading"], health["broker_lost_since"]) == ("ok", True, None)
+    assert worker == environment["TEPNA_INGEST_CLIENT"]
+    assert street.rows(WORKERS) == []  # who leaves in order is not missed
     for secret in ("TEPNA_DATABASE_URL", "TEPNA_MQTT_URL"):
         assert environment[secret].split(":")[2].split("@")[0] not in log.read_text()
 

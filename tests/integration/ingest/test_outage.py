@@ -70,6 +70,36 @@ def test_lost_and_recovered(
     assert (said(caplog, "database lost"), said(caplog, "database recovered")) == (1, 1)
 
 
+def test_holds_no_more_than_it_may_while_the_database_is_away(
+    settings: IngestSettings, street: Any, eventually: Any, outage: Outage
+) -> None:
+    """What it does not read waits at the broker, in order, and nothing is lost."""
+    ingest = Ingest(settings.model_copy(update={"ingest_window": 5}), utc_now)
+    thread = threading.Thread(target=ingest.run)
+    thread.start()
+    eventually("subscription", ingest.receiver.subscribed.is_set)
+    device = street.device("cam-1")
+    device.send(device.batch(value=0))
+    eventually("durable", lambda: device.is_durable(0))
+    outage.begin()
+    for n in range(1, 41):
+        device.send(device.batch(value=n))
+    eventually("full", lambda: not ingest.tell().reading)
+    told = ingest.tell()
+    assert told.messages == 5
+    eventually("the word of the loss", lambda: ingest.tell().database_lost_since)
+    assert ingest.tell().state == "down"
+
+    outage.end()
+    eventually("durable", lambda: all(device.is_durable(n) for n in range(41)))
+    eventually("room", lambda: ingest.tell().messages == 0)
+    assert ingest.tell().database_lost_since is None
+    assert ingest.tell().reading
+    ingest.stop()
+    thread.join(20)
+    assert street.rows("SELECT count(*), sum(value) FROM observation") == [(123, 2460.0)]
+
+
 def test_stops_though_the_database_is_away(
     ingest: Any, street: Any, eventually: Any, outage: Outage, caplog: pytest.LogCaptureFixture
 ) -> None:
