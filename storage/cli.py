@@ -12,7 +12,7 @@ from storage.errors import DatabaseError, StorageError
 from storage.migrate import migrate
 from storage.pool import StorageSettings, connect
 from storage.registry import register_site
-from storage.retention import RetentionSettings, retain
+from storage.retention import KEYS, RetentionSettings, retain
 
 app = typer.Typer(no_args_is_help=True, help="The database: schema, sites and retention.")
 
@@ -53,5 +53,6 @@ def retain_command() -> None:
     except (SettingsError, StorageError, DatabaseError) as fault:
         typer.echo(str(fault), err=True)
         raise typer.Exit(1) from fault
-    for table, chunks in dropped.items():
-        typer.echo(f"{table}: {chunks} chunks older than {settings.days[table]} days dropped")
+    for table, count in dropped.items():
+        what = "keys" if table == KEYS else "chunks"
+        typer.echo(f"{table}: {count} {what} older than {settings.days[table]} days dropped")

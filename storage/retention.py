@@ -1,7 +1,7 @@
-"""Drop what is older than it needs to be, whole chunks at a time."""
+"""Drop what is older than it needs to be: whole chunks, and keys of messages one by one."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from pydantic import Field
@@ -16,8 +16,12 @@ DEFAULT_DAYS: Final = {
     "signal_event": 365,
     "batch": 90,
     "metric_minute": 3650,
+    "message_key": 30,
 }
+KEYS: Final = "message_key"
+"""No hypertable; a message that is delivered again when its key is gone counts again."""
 DROP: Final = "SELECT drop_chunks(%s::regclass, %s::timestamptz)"
+DELETE_KEYS: Final = "DELETE FROM message_key WHERE stored < %s"
 
 
 class RetentionSettings(StorageSettings):
@@ -34,9 +38,14 @@ class RetentionSettings(StorageSettings):
 
 
 def retain(connection: Connection, days: Mapping[str, int], clock: Clock) -> dict[str, int]:
-    """Drop the chunks that are wholly older; return how many of each table."""
+    """Drop the chunks that are wholly older, and older keys; return how many of each table."""
     now = from_micros(clock())
     return {
-        table: len(connection.execute(DROP, [table, now - timedelta(days=kept)]).fetchall())
-        for table, kept in days.items()
+        table: _drop(connection, table, now - timedelta(days=kept)) for table, kept in days.items()
     }
+
+
+def _drop(connection: Connection, table: str, before: datetime) -> int:
+    if table == KEYS:
+        return connection.execute(DELETE_KEYS, [before]).rowcount
+    return len(connection.execute(DROP, [table, before]).fetchall())

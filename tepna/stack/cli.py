@@ -23,14 +23,22 @@ app = typer.Typer(
 
 
 @app.command()
-def up() -> None:
+def up(
+    foreign: Annotated[
+        Path | None,
+        typer.Option(help="File of the foreign sources: makes accounts, prints passwords."),
+    ] = None,
+) -> None:
     """Start TimescaleDB and Mosquitto; they stay until `tepna down`."""
     try:
         with shown_progress() as step:
             stack = Stack(home_folder(), step)
             stack.start()
+        accounts = stack.add_sources(_topics(foreign)) if foreign is not None else {}
         _show(stack)
-    except (StackError, OSError) as error:
+        for name, url in accounts.items():
+            typer.echo(f"{name} publishes to {url}")
+    except (StackError, OSError, ValueError) as error:
         _fail(error)
 
 
@@ -88,13 +96,24 @@ def secrets(
     device: Annotated[
         list[str] | None, typer.Option(help="Identity {pilot}/{device} that gets an account.")
     ] = None,
+    foreign: Annotated[
+        Path | None, typer.Option(help="File of the foreign sources: accounts and access list.")
+    ] = None,
 ) -> None:
     """Make passwords and certificates for docker-compose.yml; what is there is kept."""
     try:
-        written = write_secrets(folder, host or [BROKER_HOST], device or [])
-    except (StackError, OSError) as error:
+        topics = _topics(foreign) if foreign is not None else {}
+        written = write_secrets(folder, host or [BROKER_HOST], device or [], topics)
+    except (StackError, OSError, ValueError) as error:
         _fail(error)
     typer.echo("\n".join(f"wrote {path}" for path in written) or "all there")
+
+
+def _topics(file: Path) -> dict[str, list[str]]:
+    # Only here: the local stack runs without what reads foreign formats.
+    from ingest.foreign.settings import read_foreign  # noqa: PLC0415
+
+    return read_foreign(file).accounts()
 
 
 def _show(stack: Stack) -> None:

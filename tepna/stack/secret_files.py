@@ -7,11 +7,11 @@ What is there is kept: run again to add a device, or to renew a certificate that
 import json
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from tepna.stack.broker import check_identity, password_line
+from tepna.stack.broker import access_list, check_identity, password_line
 from tepna.stack.deployment import shared_values
 from tepna.stack.errors import StackError
 from tepna.stack.state import new_secret
@@ -28,7 +28,12 @@ class NoOpensslError(StackError):
     """The program openssl, which makes the certificates, is missing: install it."""
 
 
-def write_secrets(folder: Path, hosts: Sequence[str], devices: Sequence[str]) -> list[Path]:
+def write_secrets(
+    folder: Path,
+    hosts: Sequence[str],
+    devices: Sequence[str],
+    topics: Mapping[str, list[str]] | None = None,
+) -> list[Path]:
     """Make what is missing in the folder; return what was written.
 
     Parameters
@@ -39,6 +44,8 @@ def write_secrets(folder: Path, hosts: Sequence[str], devices: Sequence[str]) ->
         Names or addresses by which devices reach the broker; the first stands in their URLs.
     devices
         Identities ``{pilot}/{device}`` that get an account.
+    topics
+        Foreign accounts, and the topics that each may publish to: an access list is written then.
     """
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
@@ -48,22 +55,26 @@ def write_secrets(folder: Path, hosts: Sequence[str], devices: Sequence[str]) ->
     password = _kept(folder / "postgres_password", new_secret())
     _kept(folder / "database_url", f"postgresql://{user}:{password}@{DATABASE_HOST}/{database}")
     _kept(folder / "picture_token", new_secret())
-    _accounts(folder, hosts[0], devices)
+    _accounts(folder, hosts[0], devices, topics or {})
     _certificates(folder, [BROKER_HOST, "localhost", *hosts])
     return [path for path in sorted(folder.iterdir()) if before.get(path) != path.read_bytes()]
 
 
-def _accounts(folder: Path, host: str, devices: Sequence[str]) -> None:
+def _accounts(
+    folder: Path, host: str, devices: Sequence[str], topics: Mapping[str, list[str]]
+) -> None:
     values = shared_values()
     for identity in devices:
         check_identity(identity)
+    if topics:
+        _write(folder / "mosquitto.acl", access_list(topics))
     file = folder / "mqtt_accounts.json"
     accounts: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
     rooms = {
         "ingest": values["TEPNA_MQTT_INGEST_USER"],
         "api": values["TEPNA_MQTT_API_USER"],
     }
-    new = [name for name in (*rooms.values(), *devices) if name not in accounts]
+    new = [name for name in (*rooms.values(), *devices, *topics) if name not in accounts]
     accounts |= {name: new_secret() for name in new}
     if new:
         _write(file, json.dumps(accounts, indent=1))
@@ -73,7 +84,7 @@ def _accounts(folder: Path, host: str, devices: Sequence[str]) -> None:
         _write(folder / "mqtt_passwords", lines)
     for room, name in rooms.items():
         _kept(folder / f"mqtt_url_{room}", _url(name, accounts[name], BROKER_HOST))
-    for name in devices:
+    for name in (*devices, *topics):
         _kept(folder / f"mqtt_url_{name.replace('/', '.')}", _url(name, accounts[name], host))
 
 

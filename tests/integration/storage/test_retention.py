@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from contracts.clock import to_micros
 from storage.cli import app
 from storage.pool import StorageSettings, connect
-from storage.retention import DEFAULT_DAYS, RetentionSettings, retain
+from storage.retention import DEFAULT_DAYS, KEYS, RetentionSettings, retain
 
 NOW = datetime(2030, 6, 15, tzinfo=UTC)
 INSERT = "INSERT INTO signal_event VALUES (%s, 1, 1, 1, false)"
@@ -31,7 +31,17 @@ def test_every_hypertable_has_its_days(database_url: str) -> None:
         found = connection.execute(
             "SELECT hypertable_name FROM timescaledb_information.hypertables"
         )
-        assert {name for (name,) in found} == DEFAULT_DAYS.keys()
+        assert {name for (name,) in found} == DEFAULT_DAYS.keys() - {KEYS}
+
+
+def test_old_keys_go(database_url: str) -> None:
+    with connect(StorageSettings(database_url=database_url)) as connection:
+        for age in (0, 29, 31, 400):
+            stored = NOW - timedelta(days=age)
+            connection.execute("INSERT INTO message_key VALUES (gen_random_uuid(), %s)", [stored])
+        assert retain(connection, {KEYS: 30}, lambda: to_micros(NOW)) == {KEYS: 2}
+        left = connection.execute("SELECT count(*), min(stored) FROM message_key").fetchone()
+    assert left == (2, NOW - timedelta(days=29))
 
 
 def test_command(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
