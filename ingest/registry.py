@@ -51,12 +51,16 @@ class Registry:
         """Find the numbers of these; a name has none if it is no name or there are too many."""
         missing = {n for n in names if n not in self._metrics and 0 < len(n) <= MAX_NAME}
         if missing:
-            self._metrics |= metric_numbers(connection, missing)
+            found = metric_numbers(connection, missing)
+            # First, as another thread may take a number that is remembered to have its range.
             self.ranges = ranges(metric_ranges(connection))
+            self._metrics |= found
         return self._metrics
 
     def remembered(self) -> tuple[dict[str, Device], dict[str, int]]:
-        """Give what is known without asking; safe in any thread."""
+        """Give what is known without asking, nothing once that is old; safe in any thread."""
+        if time.monotonic() - self._read_at > MAX_AGE:
+            return {}, {}
         return self._devices.copy(), self._metrics.copy()
 
     def called(

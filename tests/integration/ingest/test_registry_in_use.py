@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from contracts.clock import MICROSECONDS, MINUTE, from_micros, utc_now
 from contracts.metrics import Quality
+from ingest import registry
 from ingest.dead_letters_cli import app as dead_letters
 from storage.catalogue import explain_metric
 from storage.clocks import estimate
@@ -29,6 +30,20 @@ def test_implausible_values_are_kept_and_flagged(street: Any, eventually: Any) -
     found = street.rows("SELECT value, quality FROM observation ORDER BY value")
     assert found == [(-50, bad | flag), (20, 0), (70, bad), (99, bad), (1e300, 0)]
     assert sorted(street.rows("SELECT value, quality FROM latest")) == [(70, bad), (1e300, 0)]
+
+
+def test_a_new_range_holds_once_ingest_has_looked_again(
+    street: Any, eventually: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = street.device("cam-1")
+    device.send(device.batch(rows=1, value=5))
+    eventually("durable", lambda: device.is_durable(0))
+    explain_metric(street.connection, "temperature", {"unit": "Cel", "high": 4.0})
+    monkeypatch.setattr(registry, "MAX_AGE", 0)
+    device.send(device.batch(rows=1, value=6))
+    eventually("durable", lambda: device.is_durable(1))
+    found = street.rows("SELECT value, quality FROM observation ORDER BY value")
+    assert found == [(5, 0), (6, int(Quality.IMPLAUSIBLE))]
 
 
 def test_unknown_metrics_are_pending_and_kept(street: Any, eventually: Any) -> None:

@@ -172,7 +172,7 @@ def test_letters_are_told_apart_by_topic_reason_and_content() -> None:
 STATE = b'{"status": "online", "boot": "00000000-0000-0000-0000-000000000005", "since": %d}'
 
 
-@pytest.mark.parametrize("payload", [b"", b"{}", b"\xff", STATE % -1, STATE % (1 << 62)])
+@pytest.mark.parametrize("payload", [b"{}", b"\xff", STATE % -1, STATE % (1 << 62)])
 def test_what_is_no_state(payload: bytes) -> None:
     message = judge_state(deliver(payload, "tepna/1/usti/cam-1/state"))
     assert isinstance(message, Judged)
@@ -182,4 +182,12 @@ def test_what_is_no_state(payload: bytes) -> None:
 def test_state() -> None:
     change = judge_state(deliver(STATE % 5, "tepna/1/usti/cam-1/state"))
     assert isinstance(change, Change)
-    assert (change.identity, change.state.boot, change.state.since) == ("usti/cam-1", BOOT, 5)
+    assert change.identity == "usti/cam-1"
+    assert change.state is not None
+    assert (change.state.boot, change.state.since) == (BOOT, 5)
+
+
+def test_state_that_was_cleared() -> None:
+    change = judge_state(deliver(b"", "tepna/1/usti/cam-1/state"))
+    assert isinstance(change, Change)
+    assert (change.identity, change.state) == ("usti/cam-1", None)
