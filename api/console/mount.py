@@ -9,6 +9,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.console.letters import add_letters
 from api.console.page import add_page
 
 # Everything comes from here: no other host is ever asked for anything.
@@ -31,6 +32,7 @@ FAVICON: Final = (
 def mount_console(app: FastAPI) -> None:
     """Show the console at `/` of this application."""
     app.mount("/console", StaticFiles(directory=str(files("api.console") / "static")))
+    add_letters(app)
     add_page(app)
     ui.run_with(
         app,

@@ -2,12 +2,12 @@
 
 from typing import Any, Final, Literal
 
-import jinja2
 from fastapi import FastAPI
 from nicegui import ui
 
 from api.console import charts, plan, rows
 from api.console.overview import Overview, Overviews
+from api.console.render import render
 from api.console.words import Words, choose
 from contracts.site import Site
 from storage.errors import DatabaseLostError
@@ -20,14 +20,6 @@ HEAD: Final = """
 <link rel="stylesheet" href="/console/console.css">
 """
 Panel = Literal["indicators", "cameras", "incidents", "devices"]
-
-_templates: Final = jinja2.Environment(
-    loader=jinja2.PackageLoader("api.console"),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
 
 
 def add_page(app: FastAPI) -> None:
@@ -122,7 +114,7 @@ class _Page:
         return self._panels[name]
 
     def _put(self, name: Panel, content: list[rows.Row], **more: list[rows.Row]) -> None:
-        text = _render(name, w=self._words, **{name: content}, **more)
+        text = render(name, w=self._words, **{name: content}, **more)
         # What did not change stays: focus and scroll position live in it.
         if self._shown.get(name) != text:
             self._shown[name] = text
@@ -150,12 +142,8 @@ class _Page:
             self._speed = _chart()
 
 
-def _render(template: str, **context: Any) -> str:
-    return _templates.get_template(f"{template}.html").render(**context)
-
-
 def _html(template: str, *, tag: str, **context: Any) -> ui.html:
-    return ui.html(_render(template, **context), tag=tag, sanitize=False)
+    return ui.html(render(template, **context), tag=tag, sanitize=False)
 
 
 def _heading(title: str) -> ui.label:

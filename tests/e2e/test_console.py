@@ -26,12 +26,22 @@ from contracts.classes import RoadUser
 from contracts.events import CROSSING
 from contracts.site import Site, read_site
 from contracts.topics import topic
+from storage.keys import DEAD_LETTERS
 from storage.pool import StorageSettings, connect
 from storage.registry import create_api_key, register_site
 
 PILOT = Path(__file__).parents[2] / "pilots" / "usti-belehradska" / "site.toml"
 CAMERAS = ("usti-belehradska/cam-1", "usti-belehradska/cam-2")
 PATIENCE = 60.0  # [s]
+LETTERS = """
+WITH overflow AS (
+    INSERT INTO dead_letter_overflow VALUES ('usti-belehradska/cam-1', 'truncated', 12, now())
+)
+INSERT INTO dead_letter (first_at, last_at, identity, reason, detail, topic, properties, counted,
+                         digest, payload)
+SELECT now(), now(), 'usti-belehradska/cam-1', 'truncated', '<script>alert(1)</script> ' || detail,
+       'tepna/1/usti-belehradska/cam-1/up/obs', '{}', false, detail::bytea, 'x'
+FROM unnest(ARRAY['a', 'b', repeat('long ', 90)]) AS detail"""
 ARGUMENTS = [
     "--disable-gpu",
     "--disable-quic",
@@ -284,6 +294,35 @@ def test_the_page_fits_speaks_and_keeps_the_key(watched: Watched, console: Conso
     assert states
     assert set(states) == {"never"}
     expect(page.get_by_test_id("count-vehicles-now")).to_have_text("\u2013")
+    assert watched.complaints == []
+    assert watched.elsewhere == []
+
+
+def test_dead_letters_can_be_looked_at(
+    watched: Watched, console: Console, database_url: str
+) -> None:
+    page = watched.page
+    with connect(StorageSettings(database_url=database_url)) as connection:
+        connection.execute(LETTERS)
+        steward = create_api_key(connection, "steward", [DEAD_LETTERS])
+    page.goto(console.link)
+    page.get_by_test_id("dead-letters").click()
+    expect(page.locator(".nothing-here")).to_contain_text("--scope dead-letters")
+    # The browser complains of each answer that refuses.
+    assert [text for text in watched.complaints if "403" not in text] == []
+    watched.complaints.clear()
+
+    page.goto(f"{console.url}/dead-letters?key={steward}")
+    expect(page.get_by_test_id("letter")).to_have_count(3)
+    expect(page.get_by_test_id("letters-total")).to_have_text("3")
+    expect(page.get_by_test_id("overflow")).to_contain_text("truncated")
+    assert page.evaluate("document.documentElement.lang") == "cs"
+    assert page.evaluate("document.scripts.length") == 0  # what a stranger wrote is text
+    page.get_by_role("link", name="English").click()
+    expect(page.get_by_role("heading", name="Dead letters")).to_be_visible()
+    for width, height in ((1440, 900), (1280, 720)):
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     assert watched.complaints == []
     assert watched.elsewhere == []
 
