@@ -35,6 +35,9 @@ LOSSES: Final = """
 SELECT pilot || '/' || name, replace(boot::text, '-', ''), lower(seqs), upper(seqs), reason
 FROM loss JOIN device USING (device)"""
 LETTERS: Final = "SELECT identity, reason, payload FROM dead_letter"
+# Stored, though apart: captured at a time that nobody believes.
+UNCONFIRMED: Final = """
+SELECT pilot || '/' || name, payload FROM unconfirmed JOIN device USING (device)"""
 DIRTY: Final = "SELECT count(*) FROM dirty"
 # Every minute in which anything lies that a window is computed from, and every one computed.
 WINDOWS: Final = """
@@ -65,6 +68,8 @@ def read_dump(settings: StorageSettings) -> Dump:
         letters = Counter((d, r, bytes(p)) for d, r, p in connection.execute(LETTERS))
         for device, _, payload in letters.elements():
             samples[device].update(numbers_of(payload, device))
+        for device, payload in connection.execute(UNCONFIRMED):
+            samples[device].update(numbers_of(bytes(payload), device))
         ledger: dict[str, dict[str, Ledger]] = defaultdict(dict)
         for device, boot, committed, lost in connection.execute(LEDGER):
             ledger[device][boot] = Ledger(committed, lost)
