@@ -1,6 +1,7 @@
 """`tepna ingest clock`: decide what was captured when nobody can have captured it."""
 
 import getpass
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated
@@ -48,7 +49,7 @@ def confirm_command(
     numbers: Numbers = None, device: Device = None, most: Most = 100_000, why: Why = None
 ) -> None:
     """Store rows with the times they have: the device was right."""
-    decision = Decision("confirm", getpass.getuser(), why)
+    decision = Decision("confirm", _actor(), why)
 
     def one(connection: Connection, number: int, settings: ReplaySettings) -> str:
         entry, tally = release(
@@ -71,7 +72,7 @@ def shift_command(
     why: Why = None,
 ) -> None:
     """Store rows with their times moved: the device's clock was wrong by this."""
-    decision = Decision("shift", getpass.getuser(), why)
+    decision = Decision("shift", _actor(), why)
 
     def move(entry: Entry) -> int:
         return to_reception(entry) if by is None else round(by * MICROSECONDS)
@@ -89,7 +90,7 @@ def drop_command(
     numbers: Numbers = None, device: Device = None, most: Most = 100_000, why: Why = None
 ) -> None:
     """Remove rows for good."""
-    decision = Decision("drop", getpass.getuser(), why)
+    decision = Decision("drop", _actor(), why)
 
     def one(connection: Connection, number: int, _: ReplaySettings) -> str:
         return f"{drop(connection, number, decision).rows} rows dropped"
@@ -119,6 +120,13 @@ def _each(
                 typer.echo(f"{number}: {type(fault).__doc__} {fault}", err=True)
     if failed:
         raise typer.Exit(1)
+
+
+def _actor() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return f"user {os.getuid()}"
 
 
 def _date(micros: int) -> str:

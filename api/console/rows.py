@@ -1,5 +1,6 @@
 """From an overview to the words of the page."""
 
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from api.console.overview import Overview
@@ -177,15 +178,6 @@ def _device(row: DeviceRow, overview: Overview, words: Words) -> Row:
     age = None if row.last_seen is None else (overview.now - row.last_seen).total_seconds()
     state = "never" if row.online is None else "online" if row.online else "offline"
 
-    def scalar(*metrics: str) -> tuple[float | None, bool]:
-        found = (overview.scalars.get((name, metric)) for metric in metrics)
-        each = next((each for each in found if each is not None), None)
-        return (None, False) if each is None else (each.value, bool(each.quality & UNUSABLE))
-
-    rsrp, rsrp_flagged = scalar("modem.rsrp")
-    sinr, sinr_flagged = scalar("modem.sinr")
-    trip, trip_flagged = scalar("modem.round_trip", UPLINK_ROUND_TRIP)
-    backlog, backlog_flagged = scalar(BACKLOG_AGE)
     lost, held = row.lost_batches, row.unconfirmed_rows
     return {
         "device": name,
@@ -196,21 +188,7 @@ def _device(row: DeviceRow, overview: Overview, words: Words) -> Row:
         "seen": words("device.never") if age is None else words.duration(max(1.0, round(age))),
         "seen_utc": words.utc(row.last_seen),
         "cells": [
-            Cell(
-                _with_unit(rsrp, "dBm", words),
-                rsrp_flagged or (rsrp is not None and rsrp < WEAK_RSRP),
-            ),
-            Cell(
-                _with_unit(sinr, "dB", words, 1),
-                sinr_flagged or (sinr is not None and sinr < WEAK_SINR),
-            ),
-            Cell(
-                _with_unit(trip, "ms", words), trip_flagged or (trip is not None and trip > SLOW_MS)
-            ),
-            Cell(
-                words.duration(backlog),
-                backlog_flagged or (backlog is not None and backlog > OLD_S),
-            ),
+            *_link_cells(name, overview, words),
             Cell(
                 words.duration(row.latency_p95),
                 row.latency_p95 is not None and row.latency_p95 > LATE_S,
@@ -218,6 +196,39 @@ def _device(row: DeviceRow, overview: Overview, words: Words) -> Row:
             _clock(row.clock(overview.now), words),
         ],
     }
+
+
+def _link_cells(device: str, overview: Overview, words: Words) -> list[Cell]:
+    """Latest readings of the radio link and the outbox; flagged ones are coloured, too."""
+
+    def cell(
+        *metrics: str, write: Callable[[float | None], str], bad: Callable[[float], bool]
+    ) -> Cell:
+        found = (overview.scalars.get((device, metric)) for metric in metrics)
+        each = next((each for each in found if each is not None), None)
+        if each is None:
+            return Cell(write(None))
+        return Cell(write(each.value), bool(each.quality & UNUSABLE) or bad(each.value))
+
+    return [
+        cell(
+            "modem.rsrp",
+            write=lambda value: _with_unit(value, "dBm", words),
+            bad=lambda value: value < WEAK_RSRP,
+        ),
+        cell(
+            "modem.sinr",
+            write=lambda value: _with_unit(value, "dB", words, 1),
+            bad=lambda value: value < WEAK_SINR,
+        ),
+        cell(
+            "modem.round_trip",
+            UPLINK_ROUND_TRIP,
+            write=lambda value: _with_unit(value, "ms", words),
+            bad=lambda value: value > SLOW_MS,
+        ),
+        cell(BACKLOG_AGE, write=words.duration, bad=lambda value: value > OLD_S),
+    ]
 
 
 def _clock(clock: ClockEstimate | None, words: Words) -> Cell:

@@ -1,5 +1,6 @@
 """Captured when nobody can have captured it: held, used for nothing, and let in once."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -10,6 +11,9 @@ from typer.testing import CliRunner, Result
 from contracts.clock import MICROSECONDS, MINUTE, from_micros, utc_now
 from ingest import unconfirmed
 from ingest.cli import app
+from ingest.release import Decision, NotHeldError, release
+from ingest.settings import IngestSettings
+from storage.pool import connect
 from storage.registry import register_device, retire_device
 
 pytestmark = pytest.mark.usefixtures("ingest")
@@ -102,6 +106,27 @@ def test_each_is_let_in_once(street: Any, eventually: Any, clock: Any) -> None:
     assert street.rows(HELD) == [(0,)]
     assert street.letters() == []
     assert street.rows("SELECT min(minute) FROM dirty") == [(from_micros(0),)]
+
+
+def test_several_who_let_it_in_at_once(
+    street: Any, eventually: Any, settings: IngestSettings
+) -> None:
+    device = street.device("cam-1")
+    device.send(device.batch(rows=3, t=12))
+    eventually("durable", lambda: device.is_durable(0))
+    decision = Decision("confirm", "somebody", None)
+
+    def let_in(_: int) -> int:
+        with connect(settings) as connection:
+            try:
+                return release(connection, 1, settings, utc_now, decision=decision)[1].rows
+            except NotHeldError:
+                return 0
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(let_in, range(4))) == [0, 0, 0, 3]
+    assert street.rows(COUNT) == [(3,)]
+    assert street.rows("SELECT count(*) FROM audit") == [(1,)]
 
 
 def test_the_future_cannot_be_confirmed(
