@@ -20,6 +20,9 @@ from contracts.topics import STATES, VERSION, TopicError, parse
 logger = logging.getLogger(__name__)
 
 STREAMS: Final = ("tracks", "signal", "events")
+QOS: Final = 1
+"""Not for the sake of delivery: of QoS 0 Mosquitto holds any amount for a client that stands still,
+of QoS 1 no more than max_queued_messages and max_queued_bytes, and drops the rest."""
 WAITING: Final = 2_000  # messages; full: the newest is lost, which a live picture can bear
 FIRST_PAUSE: Final = 0.5  # [s]
 LONGEST_PAUSE: Final = 30.0  # [s]
@@ -42,8 +45,8 @@ class Feed:
             try:
                 async with self._client() as client:
                     for stream in STREAMS:
-                        await client.subscribe(f"tepna/{VERSION}/+/+/up/{stream}", qos=0)
-                    await client.subscribe(STATES, qos=0)
+                        await client.subscribe(f"tepna/{VERSION}/+/+/up/{stream}", qos=QOS)
+                    await client.subscribe(STATES, qos=QOS)
                     if told:
                         logger.info("live feed recovered")
                     told, pause = False, FIRST_PAUSE
