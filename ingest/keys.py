@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from contracts.clock import MINUTE, from_micros
+from storage.literals import plain
 from storage.pool import Connection
 
 REMEMBERED: Final = 60 * MINUTE
@@ -42,14 +43,14 @@ def claim(connection: Connection, claims: Sequence[Claim], now: int) -> set[int]
     """Put down these names; return the places of those that were not there."""
     if not claims:
         return set()
-    keys = [one.key for one in claims]
+    keys = plain(one.key for one in claims)
     passing = [one for one in claims if one.delivery]
     if passing:
         connection.execute(
             FORGET,
             {
-                "first": [one.key for one in passing if not one.again],
-                "again": [one.key for one in passing if one.again],
+                "first": plain(one.key for one in passing if not one.again),
+                "again": plain(one.key for one in passing if one.again),
                 "since": from_micros(now - REMEMBERED),
             },
         )

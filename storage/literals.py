@@ -1,6 +1,6 @@
-"""Many numbers as one parameter: the driver looks at each element of a list, this does not."""
+"""Many values as one parameter: the driver looks at each element of a list, this does not."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 def array(values: Sequence[float | bool]) -> str:
@@ -10,3 +10,21 @@ def array(values: Sequence[float | bool]) -> str:
     ('{1, 2}', '{0.1, 1e+300}', '{True}', '{}')
     """
     return f"{{{str(list(values))[1:-1]}}}"
+
+
+def plain(words: Iterable[str]) -> str:
+    """Write words that need no quotes, hexadecimal digits for instance, as an array.
+
+    >>> plain(["0a", "ff"])
+    '{0a,ff}'
+    """
+    return f"{{{','.join(words)}}}"
+
+
+def binary(values: Iterable[bytes]) -> str:
+    r"""Write bytes as an array of bytea.
+
+    >>> binary([b"ab"])
+    '{"\\\\x6162"}'
+    """
+    return plain(f'"\\\\x{value.hex()}"' for value in values)

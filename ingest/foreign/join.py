@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -14,6 +14,7 @@ from ingest.foreign.judge import Foreigner, Part
 from ingest.inbox import Delivery
 from ingest.judge import Judged, sift, split_clock
 from ingest.rows import Sample
+from storage.literals import array, binary, plain
 from storage.registry import Device
 
 _UNNAMED = UUID(int=0)
@@ -129,25 +130,26 @@ def _as_sent(delivery: Delivery, batch: Batch) -> Judged:
     )
 
 
-def recipe(arrivals: Sequence[Arrival]) -> dict[str, list[Any]]:
+def recipe(arrivals: Sequence[Arrival]) -> dict[str, str]:
     """Columns of the table `batch`: each message is a batch, named by its key."""
+    received = array([message.delivery.received for _, _, message in arrivals])
     spans = [_span(part) for _, part, _ in arrivals]
-    deliveries = [message.delivery for _, _, message in arrivals]
+    payloads = [message.delivery.payload for _, _, message in arrivals]
     return {
-        "received": [delivery.received for delivery in deliveries],
-        "sent": [delivery.received for delivery in deliveries],
-        "first": [first for first, _ in spans],
-        "last": [last for _, last in spans],
-        "device": [device.device for device, _, _ in arrivals],
-        "boot": [part.claim.key for _, part, _ in arrivals],
-        "seq": [0] * len(arrivals),
-        "stream": ["obs" if part.t else "events" for _, part, _ in arrivals],
-        "rows": [part.rows for _, part, _ in arrivals],
-        "bytes": [len(delivery.payload) for delivery in deliveries],
-        "digest": [hashlib.sha256(delivery.payload).digest() for delivery in deliveries],
-        "clock_offset": [None] * len(arrivals),
-        "clock_error": [None] * len(arrivals),
-        "simulated": [part.simulated for _, part, _ in arrivals],
+        "received": received,
+        "sent": received,
+        "first": array([first for first, _ in spans]),
+        "last": array([last for _, last in spans]),
+        "device": array([device.device for device, _, _ in arrivals]),
+        "boot": plain(part.claim.key for _, part, _ in arrivals),
+        "seq": array([0] * len(arrivals)),
+        "stream": plain("obs" if part.t else "events" for _, part, _ in arrivals),
+        "rows": array([part.rows for _, part, _ in arrivals]),
+        "bytes": array([len(payload) for payload in payloads]),
+        "digest": binary(hashlib.sha256(payload).digest() for payload in payloads),
+        "clock_offset": plain(["NULL"] * len(arrivals)),
+        "clock_error": plain(["NULL"] * len(arrivals)),
+        "simulated": array([part.simulated for _, part, _ in arrivals]),
     }
 
 
