@@ -90,6 +90,7 @@ def test_a_delivery_is_named_by_its_packet(interpreter: Interpreter) -> None:
 @pytest.mark.parametrize(
     "payload",
     [f'{{"v":1e308,"t":1e308,"ts":{NOW}}}', '{"v":1,"ts":5}', f'{{"v":1,"ts":{NOW + 10**10}}}'],
+    ids=["value", "past", "future"],  # one name in every worker: the texts hold the present
 )
 def test_what_cannot_be_used_is_judged_by_the_row(interpreter: Interpreter, payload: str) -> None:
     [arrival] = arrivals(interpreter, payload)
