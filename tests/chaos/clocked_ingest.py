@@ -1,10 +1,14 @@
-"""`tepna ingest run` with a clock that the input sets: a line ``clock SECONDS`` each time."""
+"""One worker of `tepna ingest run --workers 2`, with a clock that the input sets.
+
+Its slot is the argument; a line ``clock SECONDS`` sets its clock off by so much.
+"""
 
 import sys
 import threading
 
-import ingest.cli
 from contracts.clock import MICROSECONDS, utc_now
+from ingest.serve import Task
+from ingest.settings import IngestSettings
 
 
 class Clock:
@@ -24,5 +28,5 @@ class Clock:
 
 
 if __name__ == "__main__":
-    ingest.cli.utc_now = Clock()
-    ingest.cli.app(["run"])
+    task = Task(IngestSettings.load(), workers=2, host="127.0.0.1", port=None)
+    task.serve(int(sys.argv[1]), Clock())

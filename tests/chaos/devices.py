@@ -17,7 +17,7 @@ from contracts.topics import topic
 from ingest.settings import Broker
 from tests.chaos.checker import Sent
 
-PACE = 0.05  # [s]
+PACE = 0.03  # [s]
 
 
 class Device:

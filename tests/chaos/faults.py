@@ -18,7 +18,8 @@ from tests.chaos.works import Works
 TRAP_DEADLINE: Final = 5.0
 """So long somebody may take to commit something. [s]"""
 
-COMMIT: Final = b"COMMIT"
+COMMIT: Final = (b'COPY "observation"', b"COMMIT")
+"""What a connection says that commits samples."""
 
 Act = Callable[[Works, Fault], None]
 
@@ -89,12 +90,18 @@ def _cut_power_and_revive(works: Works, fault: Fault) -> None:
     works.heal()
 
 
+def _kill_workers(works: Works, _: Fault) -> None:
+    for worker in works.workers.values():
+        worker.kill()
+    works.heal()
+
+
 def _hold_commit(works: Works, _: Fault) -> None:
-    _wait(works.links["database"].trap(COMMIT, passes=False))
+    _wait(works.links["database"].trap(*COMMIT, passes=False))
 
 
 def _lose_answer(works: Works, _: Fault) -> None:
-    _wait(works.links["database"].trap(COMMIT, passes=True))
+    _wait(works.links["database"].trap(*COMMIT, passes=True))
 
 
 def _wait(sprung: threading.Event) -> None:
@@ -213,6 +220,7 @@ KINDS: Final[dict[str, tuple[Act, Act]]] = {
     "power cut": (_cut_power, _revive),
     "power cut while the database is away": (_kill_database, _cut_power_and_revive),
     "power cut at a commit": (_hold_commit, _cut_power_and_revive),
+    "workers killed at a commit": (_hold_commit, _kill_workers),
     "cut": (_cut, _heal_link),
     "half-open": (_half_open, _heal_link),
     "slow": (_slow, _heal_link),

@@ -23,7 +23,7 @@ from edge.config import read_config
 from edge.outbox import Outbox, Waiting
 from edge.uplink import Uplink
 
-PACE = 0.03  # batches every so often [s]
+PACE = 0.05  # batches every so often [s]
 REPORT = 0.5  # look for losses of earlier boots every so often [s]
 ROWS = {"obs/1": 20, "tracks/1": 10, "events/1": 3}
 EVERY = {"obs/1": 1, "tracks/1": 3, "events/1": 5}  # each so many rounds

@@ -15,7 +15,7 @@ import pytest
 from tests.chaos.checker import Journal, Taken
 from tests.chaos.loaded_agent import SPARE
 
-DEADLINE = 30.0
+DEADLINE = 60.0
 LIFE = 1_000_000  # numbers that one life of an agent may use
 HERE = Path(__file__).parent
 

@@ -25,9 +25,10 @@ class Faults(NamedTuple):
 
 
 class Trap(NamedTuple):
-    """The next piece from a client that holds these bytes ends its connection's life."""
+    """A client that says `first`, and later `then`, ends its connection's life with that."""
 
-    pattern: bytes
+    first: bytes
+    then: bytes
     passes: bool  # the piece still reaches the server; its answer does not come back
     sprung: threading.Event
 
@@ -39,6 +40,7 @@ class _Link:
         self.writers = {DOWN: client, UP: server}
         self.dead: set[str] = set()  # directions in which bytes were lost
         self.over = asyncio.Event()
+        self.trapped: Trap | None = None  # the first bytes were heard
 
     def reset(self) -> None:
         """Break off, both ways, without a FIN."""
@@ -74,9 +76,9 @@ class Proxy:
         """End every fault; connections that have lost bytes are reset."""
         self.set(Faults())
 
-    def trap(self, pattern: bytes, *, passes: bool) -> threading.Event:
-        """Wait for these bytes from a client; what is given back is set when they came."""
-        trap = Trap(pattern, passes, threading.Event())
+    def trap(self, first: bytes, then: bytes, *, passes: bool) -> threading.Event:
+        """Wait for these bytes from one client; what is given back is set when they came."""
+        trap = Trap(first, then, passes, threading.Event())
         self._trap = trap
         return trap.sprung
 
@@ -153,7 +155,11 @@ class Proxy:
     def _spring(self, link: _Link, piece: bytes) -> bool:
         """Say whether the piece passes; if it is what the trap waits for, spring it."""
         trap = self._trap
-        if trap is None or trap.pattern not in piece:
+        if trap is None:
+            return True
+        if trap.first in piece:
+            link.trapped = trap
+        if link.trapped is not trap or trap.then not in piece:
             return True
         self._trap = None
         link.dead |= {DOWN} if trap.passes else {UP, DOWN}

@@ -1,7 +1,8 @@
 """Which faults a run has, and when: all of it follows from its seed."""
 
+import itertools
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 YEAR: Final = 365 * 24 * 3600
@@ -50,6 +51,7 @@ KINDS: Final[dict[str, Draw]] = {
     "power cut": _one("server"),
     "power cut while the database is away": _one("server"),
     "power cut at a commit": _one("server"),
+    "workers killed at a commit": _one("workers"),
     "cut": _one(*LINKS),
     "half-open": lambda dice: (dice.choice(LINKS), dice.choice((-1.0, 0.0, 1.0))),
     "slow": lambda dice: (dice.choice(LINKS), dice.uniform(0.05, 0.3)),
@@ -63,24 +65,33 @@ KINDS: Final[dict[str, Draw]] = {
     "clock": _clock,
 }
 
+OFTEN: Final = ("power cut at a commit", "workers killed at a commit")
+"""What finds most: it comes twice as often."""
+
 CYCLE: Final = 10
-"""Seeds that follow each other share the kinds out among them: so many have each of them twice."""
+"""So many seeds that follow each other share the kinds out among them, all of them twice."""
 
 
 def draw(seed: int, steps: int) -> list[Fault]:
     """Draw the faults of a run."""
     dice = random.Random(seed)  # noqa: S311
-    kinds = list(KINDS)
-    random.Random(seed // CYCLE).shuffle(kinds)  # noqa: S311
     first = seed % CYCLE * steps
+    kinds = itertools.islice(_deal(seed // CYCLE), first, first + steps)
     return [
         Fault(
-            kind := kinds[(first + step) % len(kinds)],
+            kind,
             *_drawn(KINDS[kind](dice), hold=dice.uniform(0.3, 1.2)),
             overlaps=dice.random() < 0.35 and step < steps - 1,
         )
-        for step in range(steps)
+        for step, kind in enumerate(kinds)
     ]
+
+
+def _deal(cycle: int) -> Iterator[str]:
+    """Deal out the kinds, all of them before any comes again."""
+    dice = random.Random(cycle)  # noqa: S311
+    while True:
+        yield from dice.sample([*KINDS, *OFTEN], len(KINDS) + len(OFTEN))
 
 
 def _drawn(drawn: tuple[str, float], hold: float) -> tuple[str, float, float]:

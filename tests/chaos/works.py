@@ -227,9 +227,9 @@ class Works:
         environment = {
             "TEPNA_DATABASE_URL": through(self.links["database"], self.database_url),
             "TEPNA_MQTT_URL": through(self.links["broker"], url),
-            "TEPNA_INGEST_CLIENT": name,
         }
-        command = [sys.executable, str(HERE / "clocked_ingest.py")]
+        slot = str(WORKERS.index(name))
+        command = [sys.executable, str(HERE / "clocked_ingest.py"), slot]
         return Process(name, command, self.folder / f"{name}.log", environment)
 
     def _analytics(self) -> Process:
