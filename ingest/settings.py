@@ -25,7 +25,6 @@ class ReplaySettings(StorageSettings):
     """What is taken, and what is kept of the rest."""
 
     clock_ahead_s: float = Field(300, ge=0, description="how far captured may lie in the future")
-    ingest_client: str = Field("tepna-ingest", description="name of the session at the broker")
     foreign: Path | None = Field(None, description="file of the sources that speak other formats")
     dead_letters_per_device: int = Field(1000, ge=0)
     dead_letter_bytes_per_device: int = Field(64 << 20, ge=0)
@@ -51,6 +50,7 @@ class IngestSettings(ReplaySettings):
 
     mqtt_url: BrokerUrl = Field(description="mqtt://user:password@host:port, mqtts:// for TLS")
     mqtt_ca: str | None = Field(None, description="file of the authority that signed the broker")
+    ingest_client: str = Field("tepna-ingest", description="name of the session at the broker")
     ingest_window: int = Field(600, ge=1, le=65_535, description="unacknowledged messages at once")
     ingest_group: int = Field(200, ge=1, description="messages that one transaction may take")
 

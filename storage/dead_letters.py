@@ -36,7 +36,7 @@ OVERFLOW: Final[LiteralString] = """
 SELECT identity, reason, dropped, last_at FROM dead_letter_overflow
 WHERE (%(device)s::text IS NULL OR identity = %(device)s)
   AND (%(reason)s::text IS NULL OR reason = %(reason)s)
-ORDER BY identity, reason"""
+ORDER BY dropped DESC, identity, reason LIMIT 1000"""
 COUNT: Final[LiteralString] = """
 SELECT (SELECT count(*) FROM dead_letter),
        (SELECT coalesce(sum(dropped), 0)::bigint FROM dead_letter_overflow)"""
@@ -127,7 +127,7 @@ async def drop_dead_letter(connection: AsyncConnection, number: int) -> tuple[st
 
 
 async def list_overflow(connection: AsyncConnection, chosen: Filter) -> list[Overflow]:
-    """List what was over the quota."""
+    """List what was over the quota, the most first, at most a thousand devices and reasons."""
     rows = await (await connection.execute(OVERFLOW, chosen._asdict())).fetchall()
     return [Overflow(*row) for row in rows]
 

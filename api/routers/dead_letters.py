@@ -126,7 +126,7 @@ async def get_dead_letters(
 
 @router.get("/overflow")
 async def get_overflow(connection: Connection, chosen: Chosen) -> list[OverflowModel]:
-    """Count what was over a device's quota, by device and reason; times do not choose here."""
+    """Count what was over a device's quota, the most first; times do not choose here."""
     return [
         OverflowModel(device=each.identity, reason=each.reason, dropped=each.dropped,
                       last_at=each.last_at)

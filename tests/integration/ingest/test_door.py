@@ -44,6 +44,7 @@ class Door(NamedTuple):
     key: str
     connection: Connection
     app: Any
+    device: str = DEVICE
 
     def client(self, key: str | None = None) -> httpx.Client:
         headers = {"Authorization": f"Bearer {key or self.key}"}
@@ -53,8 +54,9 @@ class Door(NamedTuple):
         headers = {"Content-Type": CONTENT_TYPE} | {
             name.replace("_", "-"): value for name, value in headers.items()
         }
+        path = f"/v1/uplinks/{self.device}/{stream}"
         with self.client() as client:
-            return client.post(f"/v1/uplinks/{DEVICE}/{stream}", content=content, headers=headers)
+            return client.post(path, content=content, headers=headers)
 
     def senml(self, pack: list[dict[str, Any]], **headers: str) -> httpx.Response:
         content = json.dumps(pack).encode()
@@ -81,8 +83,8 @@ def connection(database_url: str) -> Iterator[Connection]:
 
 
 @contextmanager
-def served(settings: DoorSettings) -> Iterator[tuple[str, Any]]:
-    app = create_door(settings, utc_now)
+def served(limits: DoorSettings) -> Iterator[tuple[str, Any]]:
+    app = create_door(limits, utc_now)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", access_log=False))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -104,17 +106,17 @@ def wait_for(happened: Callable[[], Any]) -> None:
 
 
 @pytest.fixture
-def settings(database_url: str) -> DoorSettings:
+def limits(database_url: str) -> DoorSettings:
     return DoorSettings(
         database_url=database_url, door_requests=3, door_requests_per_device=2, door_body_s=2
     )
 
 
 @pytest.fixture
-def door(settings: DoorSettings, connection: Connection) -> Iterator[Door]:
+def door(limits: DoorSettings, connection: Connection) -> Iterator[Door]:
     key = create_device_key(connection, DEVICE)
     assert key is not None
-    with served(settings) as (url, app):
+    with served(limits) as (url, app):
         yield Door(url, key, connection, app)
 
 
@@ -165,6 +167,25 @@ def test_the_same_at_once_is_stored_once(door: Door) -> None:
     assert door.rows() == [(5,)]
 
 
+@pytest.mark.usefixtures("ingest")
+def test_the_same_by_both_ways_is_stored_once(
+    street: Any, eventually: Any, limits: DoorSettings
+) -> None:
+    device = street.device("cam-1")
+    first, second = device.batch(rows=5), device.batch(rows=4)
+    device.send(first)
+    eventually("durable", lambda: device.is_durable(0))
+    key = create_device_key(street.connection, device.identity)
+    tight = DoorSettings(database_url=limits.database_url)
+    with served(tight) as (url, app):
+        door = Door(url, key or "", street.connection, app, device.identity)
+        assert door.post(encode(first)).json()["repeated"] is True
+        assert door.post(encode(second)).json()["durable"]["ranges"] == [[0, 2]]
+        device.send(second)
+        eventually("durable", lambda: device.is_durable(1))
+    assert street.rows(COUNT) == [(9,)]
+
+
 def test_a_device_posts_as_itself_only(door: Door) -> None:
     sent = encode(batch())
     headers = {"Content-Type": CONTENT_TYPE}
@@ -182,16 +203,16 @@ def test_a_device_posts_as_itself_only(door: Door) -> None:
 
 
 def test_keys_are_made_and_revoked(
-    settings: DoorSettings, connection: Connection, monkeypatch: pytest.MonkeyPatch
+    limits: DoorSettings, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TEPNA_DATABASE_URL", settings.database_url.get_secret_value())
+    monkeypatch.setenv("TEPNA_DATABASE_URL", limits.database_url.get_secret_value())
     made = CliRunner().invoke(cli, ["key", "create", DEVICE])
     key = made.output.strip()
     assert CliRunner().invoke(cli, ["key", "create", "town/nobody"]).exit_code == 1
-    with served(settings) as (url, app):
+    with served(limits) as (url, app):
         assert Door(url, key, connection, app).post(encode(batch())).status_code == 200
     assert CliRunner().invoke(cli, ["key", "revoke", DEVICE]).output == "1 revoked\n"
-    with served(settings) as (url, app):
+    with served(limits) as (url, app):
         problem(Door(url, key, connection, app).post(encode(batch())), 401, "no-key")
     assert (key.encode(),) not in connection.execute("SELECT digest FROM device_key").fetchall()
 
@@ -260,7 +281,7 @@ def test_senml_is_stored_once(door: Door) -> None:
     assert door.rows() == [(4,)]
 
 
-def test_senml_without_times_needs_a_key(door: Door, settings: DoorSettings) -> None:
+def test_senml_without_times_needs_a_key(door: Door, limits: DoorSettings) -> None:
     pack = [{"n": "temperature", "v": 21.5}]
     problem(door.senml(pack), 400, "no-idempotency-key")
     problem(door.senml(pack, Idempotency_Key="x" * 300), 400, "bad-idempotency-key")
@@ -274,35 +295,35 @@ def test_senml_without_times_needs_a_key(door: Door, settings: DoorSettings) -> 
         assert told["dead_letters"] == {"conflicting-content": 1}
     assert door.rows() == [(2,)]
     assert door.letters() == [(DEVICE, "conflicting-content", 2)]
-    assert replay(door.connection, 1, settings, utc_now).rows == 1
+    assert replay(door.connection, 1, limits, utc_now).rows == 1
     assert door.rows() == [(3,)]
     assert door.letters() == []
 
 
-def test_bad_senml_is_a_dead_letter(door: Door, settings: DoorSettings) -> None:
+def test_bad_senml_is_a_dead_letter(door: Door, limits: DoorSettings) -> None:
     told = problem(door.senml([{"n": "temperature"}], Idempotency_Key="1"), 422, "dead-letter")
     assert told["dead_letters"] == {"not-senml": 1}
     topic = f"POST /v1/uplinks/{DEVICE}/obs"
     assert door.rows("SELECT identity, topic FROM dead_letter") == [(DEVICE, topic)]
     with pytest.raises(StillDeadError, match="not-senml"):
-        replay(door.connection, 1, settings, utc_now)
+        replay(door.connection, 1, limits, utc_now)
 
 
-def test_what_the_registry_did_not_allow_is_replayed(door: Door, settings: DoorSettings) -> None:
+def test_what_the_registry_did_not_allow_is_replayed(door: Door, limits: DoorSettings) -> None:
     door.connection.execute("UPDATE device SET streams = '{tracks}'")
     pack = [{"n": "temperature", "v": 21.5}]
     told = problem(door.senml(pack, Idempotency_Key="1"), 422, "dead-letter")
     assert told["dead_letters"] == {"stream-not-allowed": 1}
     with pytest.raises(StillDeadError, match="stream-not-allowed"):
-        replay(door.connection, 1, settings, utc_now)
+        replay(door.connection, 1, limits, utc_now)
     assert door.letters() == [(DEVICE, "stream-not-allowed", 1)]
     door.connection.execute("UPDATE device SET streams = NULL")
-    assert replay(door.connection, 1, settings, utc_now).rows == 1
+    assert replay(door.connection, 1, limits, utc_now).rows == 1
     assert door.rows() == [(1,)]
 
 
-def test_what_is_over_the_quota_is_told(door: Door, settings: DoorSettings) -> None:
-    tight = settings.model_copy(update={"dead_letters_per_device": 1})
+def test_what_is_over_the_quota_is_told(door: Door, limits: DoorSettings) -> None:
+    tight = limits.model_copy(update={"dead_letters_per_device": 1})
     with served(tight) as (url, app):
         small = door._replace(url=url, app=app)
         problem(small.post(b"\xc1 one"), 422, "dead-letter")
@@ -371,8 +392,8 @@ class TestDatabaseThatGoesAway:
             yield connection
 
     @staticmethod
-    def name(settings: DoorSettings) -> str:
-        return urlsplit(settings.database_url.get_secret_value()).path.removeprefix("/")
+    def name(limits: DoorSettings) -> str:
+        return urlsplit(limits.database_url.get_secret_value()).path.removeprefix("/")
 
     def throw_out(self, server: Connection, name: str, *, application: str = "tepna-%") -> int:
         query = """
@@ -381,10 +402,10 @@ class TestDatabaseThatGoesAway:
         row = server.execute(query, [name, application]).fetchone()
         return row[0] if row else 0
 
-    def test_in_the_middle(self, door: Door, settings: DoorSettings, server: Connection) -> None:
+    def test_in_the_middle(self, door: Door, limits: DoorSettings, server: Connection) -> None:
         sent = encode(batch(rows=5))
         assert door.post(encode(batch(rows=1))).status_code == 200  # it knows key and database
-        name = self.name(settings)
+        name = self.name(limits)
         with ThreadPoolExecutor(1) as pool:
             with door.connection.transaction():
                 door.connection.execute("LOCK TABLE batch")
@@ -401,8 +422,8 @@ class TestDatabaseThatGoesAway:
         assert door.post(sent).json()["rows"] == 5
         assert door.rows() == [(6,)]
 
-    def test_again_and_again(self, door: Door, settings: DoorSettings, server: Connection) -> None:
-        name, boot = self.name(settings), uuid4()
+    def test_again_and_again(self, door: Door, limits: DoorSettings, server: Connection) -> None:
+        name, boot = self.name(limits), uuid4()
         turn = threading.Lock()
 
         def deliver(seq: int) -> None:
