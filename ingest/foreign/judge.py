@@ -12,7 +12,7 @@ from contracts.messages import State
 from contracts.metrics import Quality
 from ingest.foreign import posted
 from ingest.foreign.formats import adapters
-from ingest.foreign.reading import ForeignError, Message, Reading
+from ingest.foreign.reading import MAX_VALUES, ForeignError, Message, Reading
 from ingest.foreign.settings import Foreign, Route, Source
 from ingest.foreign.sparkplug import Birth, Births, node_of
 from ingest.inbox import Delivery
@@ -111,7 +111,11 @@ class Interpreter:
             route.wild,
             delivery.properties.get("content-type", ""),
         )
-        return posted.named(self._adapters[route.source.format](message, route.source), delivery)
+        readings = self._adapters[route.source.format](message, route.source)
+        count = sum(len(reading.values) + len(reading.texts) for reading in readings)
+        if count > MAX_VALUES:
+            raise ForeignError("too-large", f"{count} values, at most {MAX_VALUES} are taken")
+        return posted.named(readings, delivery)
 
     def _judged(
         self, delivery: Delivery, route: Route, label: str, readings: list[Reading]

@@ -199,7 +199,7 @@ def _metric(source: Source, name: str) -> Metric | None:
         return None
     default = "" if source.mapping else f"{source.format}."  # a mapping names what it means
     prefix = default if source.prefix is None else source.prefix
-    return Metric(f"{prefix}{name}")
+    return Metric(f"{prefix}{name}".replace("\0", " "))
 
 
 class Route(NamedTuple):

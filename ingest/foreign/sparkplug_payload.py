@@ -4,6 +4,7 @@ The fields are those of the Sparkplug 3.0.0 specification, section 6.4; what no 
 from (templates, data sets, files) is left out, and skipped by the parser as any unknown field.
 """
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -66,4 +67,14 @@ def parse(payload: bytes) -> Any:
     if len(found.metrics) > MAX_VALUES:
         detail = f"{len(found.metrics)} metrics, at most {MAX_VALUES} are taken"
         raise ForeignError("too-large", detail)
+    if any(isinstance(text, bytes) for text in _texts(found)):  # the parser lets anything pass
+        raise ForeignError("not-sparkplug", "a text is no UTF-8")
     return found
+
+
+def _texts(found: Any) -> Iterator[str | bytes]:
+    for metric in found.metrics:
+        yield metric.name
+        yield metric.string_value
+        yield from metric.properties.keys
+        yield from (value.string_value for value in metric.properties.values)

@@ -3,7 +3,6 @@
 from typing import Any, Final
 
 from ingest.foreign.reading import (
-    MAX_VALUES,
     ForeignError,
     Message,
     Reading,
@@ -38,8 +37,6 @@ def read(message: Message, _: Source) -> list[Reading]:
     decoded = decoded if isinstance(decoded, dict) else {}
     values = [Value(t, name, value) for name, value in numbers(decoded)]
     values += _radio(uplink, t)
-    if len(values) > MAX_VALUES:
-        raise ForeignError("too-large", f"{len(values)} values, at most {MAX_VALUES} are taken")
     return [
         Reading(
             source=device["device_id"],

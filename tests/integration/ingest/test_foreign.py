@@ -15,9 +15,12 @@ from paho.mqtt.enums import CallbackAPIVersion
 from contracts.batch import SCHEMAS, Batch, encode
 from contracts.clock import from_micros, utc_now
 from ingest.foreign.sparkplug_payload import Payload
+from ingest.inbox import Inbox
+from ingest.receiver import Receiver
 from ingest.replay import StillDeadError, replay
 from ingest.run import Ingest
 from ingest.settings import IngestSettings
+from ingest.writer import Writer
 from storage.registry import register_device
 from tepna.stack import Stack
 
@@ -178,6 +181,36 @@ def test_without_a_time_each_delivery_counts(bridge: Bridge, street: Any, eventu
     assert all(row[5] >= before for row in rows)
 
 
+def test_a_delivery_that_was_not_acknowledged_comes_again_and_counts_once(
+    foreign: IngestSettings, bridge: Bridge, street: Any, eventually: Any
+) -> None:
+    """What died between commit and acknowledgement: the packet id tells, as nothing else does."""
+    register(street, "hall")
+    climate = real("zigbee2mqtt", "climate")["payload"]
+    writer = Writer(foreign, utc_now, threading.Event(), foreign.ingest_client)
+    counted = []
+    for turn in range(3):
+        inbox = Inbox(10)
+        receiver = Receiver(foreign, inbox, utc_now)
+        receiver.start()
+        eventually("subscription", receiver.subscribed.is_set)
+        if turn == 0:
+            for _ in range(2):
+                bridge.publish(f"{bridge.root}/zigbee/hall", climate)
+        eventually("both", lambda inbox=inbox, turn=turn: len(inbox) == (2 if turn < 2 else 0))
+        if turn < 2:
+            deliveries = inbox.take(2)
+            assert [delivery.again for delivery in deliveries] == [turn == 1] * 2
+            tally = writer.write(deliveries).tally
+            counted.append((tally.rows, tally.duplicates))
+            if turn == 1:
+                receiver.acknowledge(deliveries)
+        receiver.stop()
+    writer.close()
+    assert counted == [(4, 0), (0, 2)]
+    assert street.rows("SELECT count(*) FROM observation") == [(4,)]
+
+
 @pytest.mark.usefixtures("running")
 def test_bad_ones_leave_their_neighbours_alone(
     bridge: Bridge, street: Any, eventually: Any
@@ -300,6 +333,38 @@ def test_aliases_outlive_the_process(
     ]
     assert street.rows("SELECT online FROM device_state") == [(True,)]
     assert street.letters() == []
+
+
+def test_workers_share_what_sparkplug_says(
+    foreign: IngestSettings, bridge: Bridge, street: Any, eventually: Any
+) -> None:
+    """Each of them knows what the aliases mean, whoever of them gets the data; all of it once."""
+    register(street, "plant")
+    workers = [Ingest(foreign, utc_now, slot=slot) for slot in range(2)]
+    threads = [threading.Thread(target=worker.run) for worker in workers]
+    for worker, thread in zip(workers, threads, strict=True):
+        thread.start()
+        eventually("subscription", worker.receiver.subscribed.is_set)
+    now, sent = utc_now() // 1000, 0.0
+    for birth in range(3):  # each gives the alias another meaning
+        born = now + birth * 1000
+        metric = {"name": f"m{birth}", "alias": 1, "datatype": 10, "double_value": 0.0}
+        topic = f"spBv1.0/{bridge.root}"
+        bridge.publish(f"{topic}/NBIRTH/edge", sparkplug(0, metric, timestamp=born))
+        for i in range(1, 40):
+            data = sparkplug(i, {"alias": 1, "double_value": float(i)}, timestamp=born + i)
+            bridge.publish(f"{topic}/NDATA/edge", data)
+            sent += i
+    eventually("all", lambda: street.rows("SELECT sum(value) FROM observation") == [(sent,)])
+    for worker, thread in zip(workers, threads, strict=True):
+        worker.stop()
+        thread.join(20)
+    assert street.rows(
+        "SELECT m.name, count(*) FROM observation JOIN metric m USING (metric)"
+        " GROUP BY 1 ORDER BY 1"
+    ) == [(f"sparkplug.m{birth}", 40) for birth in range(3)]
+    assert street.letters() == []
+    assert all(worker.meters.messages._value.get() > 6 for worker in workers)
 
 
 def test_an_account_publishes_where_it_may(

@@ -162,7 +162,9 @@ def test_commands_and_hosts_measure_nothing(topic: str, source: Any, read: Any) 
     assert read(source, f"spBv1.0/{topic}", b"\xff") == []
 
 
-@pytest.mark.parametrize("payload", [b"\xff", b"\x12\xff\xff", b"{}", b'{"timestamp":1}'])
+@pytest.mark.parametrize(
+    "payload", [b"\xff", b"\x12\xff\xff", b"{}", b'{"timestamp":1}', b"\x12\x04\x0a\x02a\xff"]
+)
 def test_what_is_no_payload(payload: bytes, source: Any, read: Any) -> None:
     with pytest.raises(ForeignError, match="not-sparkplug"):
         read(source, "spBv1.0/G/NDATA/E", payload)
