@@ -15,7 +15,7 @@ from ingest.inbox import Delivery
 KEY: Final = "idempotency-key"
 """Property that holds what the sender calls the message."""
 
-# No topic that a broker delivers here: sources cannot listen to what begins with two levels' name.
+# Reads like the request in a list of dead letters, and like no topic that any device publishes to.
 _TOPIC: Final = re.compile(r"POST /v1/uplinks/([a-z0-9-]+)/([a-z0-9-]+)/obs")
 
 
