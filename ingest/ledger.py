@@ -11,6 +11,7 @@ from uuid import UUID
 from contracts.batch import Gone
 from contracts.clock import from_micros
 from contracts.messages import Ranges
+from storage.literals import array, plain
 from storage.pool import Connection
 
 MAX_DURABLE_RANGES: Final = 64
@@ -105,8 +106,7 @@ class Known(NamedTuple):
 
 def lock(connection: Connection, names: Sequence[Name]) -> dict[int, Known]:
     """Lock what these names belong to; say what is known, by the place of the name."""
-    devices, boots, seqs = _columns(names)
-    arguments = {"devices": devices, "boots": boots, "seqs": seqs, "max_bytes": MAX_BYTES}
+    arguments = {**_written(names), "max_bytes": MAX_BYTES}
     with connection.pipeline():
         connection.execute(OPEN, arguments)
         connection.execute(LOCK, arguments)
@@ -122,11 +122,11 @@ def widen(
     connection.execute(
         WIDEN,
         {
-            "devices": devices + [loss.device for loss in losses],
-            "boots": boots + [loss.boot for loss in losses],
-            "firsts": seqs + [loss.gone.first for loss in losses],
-            "ends": [seq + 1 for seq in seqs] + [loss.gone.end for loss in losses],
-            "lost": [False] * len(seqs) + [True] * len(losses),
+            "devices": array(devices + [loss.device for loss in losses]),
+            "boots": plain(map(str, boots + [loss.boot for loss in losses])),
+            "firsts": array(seqs + [loss.gone.first for loss in losses]),
+            "ends": array([seq + 1 for seq in seqs] + [loss.gone.end for loss in losses]),
+            "lost": array([False] * len(seqs) + [True] * len(losses)),
         },
     )
     if losses:
@@ -145,11 +145,7 @@ def widen(
 
 def durable(connection: Connection, names: Iterable[Name]) -> dict[tuple[int, UUID], Ranges]:
     """Say what each (device, boot) may let go: what is committed or lost."""
-    devices, boots, seqs = _columns(names)
-    rows = connection.execute(
-        READ_DURABLE,
-        {"devices": devices, "boots": boots, "seqs": seqs, "most": MAX_DURABLE_RANGES},
-    )
+    rows = connection.execute(READ_DURABLE, {**_written(names), "most": MAX_DURABLE_RANGES})
     found: dict[tuple[int, UUID], Ranges] = {}
     for device, boot, first, end in rows:
         found.setdefault((device, boot), []).append((first, end))
@@ -159,3 +155,9 @@ def durable(connection: Connection, names: Iterable[Name]) -> dict[tuple[int, UU
 def _columns(names: Iterable[Name]) -> tuple[list[int], list[UUID], list[int]]:
     listed = list(names)
     return [n.device for n in listed], [n.boot for n in listed], [n.seq for n in listed]
+
+
+def _written(names: Iterable[Name]) -> dict[str, str]:
+    """Columns of names as parameters, of which there are many."""
+    devices, boots, seqs = _columns(names)
+    return {"devices": array(devices), "boots": plain(map(str, boots)), "seqs": array(seqs)}

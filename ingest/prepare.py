@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
+from uuid import UUID
 
 from ingest.foreign.judge import Foreigner
 from ingest.inbox import Delivery
@@ -49,12 +50,15 @@ def groups(
 def _encode(messages: Iterable[Message], registry: Registry) -> Encoded | None:
     """Encode the rows as far as they can be known before the database is asked."""
     devices, metrics = registry.remembered()
-    samples, names = [], set[str]()
+    samples, names, seen = [], set[str](), set[tuple[str, UUID, int]]()
     for message in messages:
         if isinstance(message, Foreigner):
             return None  # its rows depend on what the database says
         if isinstance(message, Change) or message.batch is None or message.boot is None:
             continue
+        if (name := (message.identity, message.boot, message.seq)) in seen:
+            continue  # delivered twice, and stored once
+        seen.add(name)
         if (device := devices.get(message.identity)) is not None:
             samples.append(Sample(device, message.batch, message.delivery.received))
             if message.stream == "obs":

@@ -73,10 +73,12 @@ def marks(samples: Sequence[Sample]) -> set[Mark]:
     """Find the windows that these batches touch."""
     found: set[Mark] = set()
     for device, batch, _ in samples:
-        minutes = batch.columns["t"] // MINUTE
-        if len(minutes) and minutes.min() == minutes.max():  # as nearly always
-            minutes = minutes[:1]
-        found |= {Mark(device.site, int(m) * MINUTE, batch.simulated) for m in np.unique(minutes)}
+        t = batch.columns["t"]
+        if not len(t):
+            continue
+        first, last = int(t.min()) // MINUTE, int(t.max()) // MINUTE
+        minutes = [first] if first == last else np.unique(t // MINUTE)  # the first, nearly always
+        found |= {Mark(device.site, int(m) * MINUTE, batch.simulated) for m in minutes}
     return found
 
 

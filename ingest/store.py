@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -25,6 +25,7 @@ from ingest.states import Change, write_state
 from storage.clocks import Sending, keep_clocks, spans
 from storage.copy import write_rows
 from storage.latest import keep_latest
+from storage.literals import array, binary, plain
 from storage.pool import Connection
 from storage.registry import Device
 
@@ -46,6 +47,11 @@ FROM unnest(%(received)s::int8[], %(sent)s::int8[], %(first)s::int8[], %(last)s:
             %(clock_error)s::float4[], %(simulated)s::bool[])
     AS i(received, sent, first, last, device, boot, seq, stream, rows, bytes, digest,
          clock_offset, clock_error, simulated)"""  # noqa: S608  # our own constants
+
+NUMBERS: Final = (
+    "received", "sent", "first", "last", "device", "seq", "rows", "bytes", "simulated"
+)  # fmt: skip
+"""Columns of a batch that are never null, which have a faster way to the database."""
 
 MARK_DIRTY: Final = f"""
 INSERT INTO dirty (site, minute, simulated)
@@ -332,7 +338,10 @@ def _write_batches(
     if not committed:
         return
     rows = [_batch_row(device, message) for device, message in committed]
-    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]}
+    columns |= {name: array(columns[name]) for name in NUMBERS}
+    columns["boot"] = plain(map(str, columns["boot"]))
+    columns["digest"] = binary(columns["digest"])
     connection.execute(INSERT_BATCHES, {**columns, "stored": from_micros(now)})
 
 
