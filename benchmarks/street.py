@@ -1,6 +1,7 @@
 """Servers, a registered street and an ingest process for the benchmarks, ended with them."""
 
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -63,22 +64,29 @@ def street(devices: int) -> Iterator[Street]:
 
 
 @contextmanager
-def ingest(where: Street) -> Iterator[None]:
-    """Run ingest as its own process, and wait until it has subscribed."""
+def ingest(where: Street, *arguments: str) -> Iterator[int]:
+    """Run ingest as its own process, and wait until it has subscribed; gives its process id."""
     environment = {
         **os.environ,
         "TEPNA_DATABASE_URL": where.database_url,
         "TEPNA_MQTT_URL": where.mqtt_url,
     }
-    command = [sys.executable, "-c", "from ingest.cli import app; app()", "run"]
+    command = [sys.executable, "-c", "from ingest.cli import app; app()", "run", *arguments]
     with tempfile.TemporaryFile("w+") as said:
         process = subprocess.Popen(command, env=environment, stderr=said)  # noqa: S603  # ours
         try:
             until("ingest's subscription", lambda: _said(said.fileno(), b"subscribed"))
-            yield
+            yield process.pid
         finally:
             process.terminate()
             process.wait(DEADLINE)
+
+
+def free_port() -> int:
+    """Find a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def until(what: str, happened: Callable[[], bool], wait: float = 0.01) -> None:
