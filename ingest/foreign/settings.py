@@ -96,7 +96,9 @@ class Source(_Part):
     format: Format
     topics: list[str] = Field(min_length=1)
     pilot: Slug
-    device: str = "{id}"  # of a name that is not listed; {1} is what the first wildcard stood for
+    # Of a name that is not listed; {1} is what the first wildcard stood for. Whom the pattern gives
+    # the account may speak for: with the name of its source in it, for no other device.
+    device: str = "{source}-{id}"
     devices: dict[str, Slug] = {}
     account: str | None = None  # that may publish there
     prefix: str | None = None  # of metrics that are not listed; none: the format and a dot
@@ -140,7 +142,9 @@ class Source(_Part):
             raise ValueError(msg)
         most = min(_wildcards(topic) for topic in self.topics)
         for place in re.findall(r"{([^}]*)}", self.device):
-            if place != "id" and not (place.isdecimal() and 1 <= int(place) <= most):
+            if place not in {"id", "source"} and not (
+                place.isdecimal() and 1 <= int(place) <= most
+            ):
                 msg = (
                     f"source {self.name}: device has {{{place}}}; {{id}} and {{1}}..{{{most}}} are"
                 )
@@ -182,13 +186,19 @@ class Source(_Part):
 def _identity(source: Source, foreign: str, wild: tuple[str, ...]) -> str:
     if (listed := source.devices.get(foreign)) is not None:
         return f"{source.pilot}/{listed}"
-    places = {"id": foreign} | {str(i): text for i, text in enumerate(wild, 1)}
-    named = re.sub(r"{([^}]*)}", lambda found: places.get(found[1], ""), source.device)
-    slug = re.sub(r"[^a-z0-9]+", "-", named.lower()).strip("-")
-    if not slug or len(slug) > 63:  # noqa: PLR2004  # of a name in a topic
+    places = {"id": foreign, "source": source.name} | {
+        str(i): text for i, text in enumerate(wild, 1)
+    }
+    used = [_slug(places.get(place, "")) for place in re.findall(r"{([^}]*)}", source.device)]
+    slug = _slug(re.sub(r"{([^}]*)}", lambda found: places.get(found[1], ""), source.device))
+    if not slug or not all(used) or len(slug) > 63:  # noqa: PLR2004  # of a name in a topic
         detail = f"{foreign!r} gives no device's name; list it in source {source.name}'s devices"
         raise ForeignError("unmapped-device", detail)
     return f"{source.pilot}/{slug}"
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
 @lru_cache(MAX_REMEMBERED)

@@ -44,6 +44,7 @@ name = "zigbee"
 format = "zigbee2mqtt"
 topics = ["{root}/zigbee/#"]
 pilot = "{pilot}"
+device = "{{id}}"
 account = "{account}"
 
 [[source]]

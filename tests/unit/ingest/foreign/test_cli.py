@@ -37,7 +37,7 @@ def test_the_file(file: Path) -> None:
     code, said = check(file)
     assert code == 0
     assert said.splitlines() == [
-        "zigbee: zigbee2mqtt on zigbee2mqtt/#; 0 devices listed, others are usti/{id}",
+        "zigbee: zigbee2mqtt on zigbee2mqtt/#; 0 devices listed, others are usti/{source}-{id}",
         "account zigbee.bridge may publish to zigbee2mqtt/#",
     ]
 
@@ -49,8 +49,8 @@ def test_a_message(file: Path, tmp_path: Path) -> None:
     assert code == 0
     lines = said.splitlines()
     assert lines[:2] == [
-        "usti/hall  2026-11-23T12:00:00.000000Z  air.temperature = 21.5 Cel",
-        "usti/hall  2026-11-23T12:00:00.000000Z  event zigbee2mqtt.action: single",
+        "usti/zigbee-hall  2026-11-23T12:00:00.000000Z  air.temperature = 21.5 Cel",
+        "usti/zigbee-hall  2026-11-23T12:00:00.000000Z  event zigbee2mqtt.action: single",
     ]
     assert lines[2].startswith("named by ")
     assert check(file, "--topic", "zigbee2mqtt/hall", given=SEEN) == (code, said)
@@ -63,7 +63,7 @@ def test_a_message(file: Path, tmp_path: Path) -> None:
         ("else/where", "{}", 1, "dead letter, unknown-topic"),
         ("tepna/1/a/b/up/obs", "{}", 1, "Tepna's own"),
         ("zigbee2mqtt/hall/set", "{}", 0, "nothing in it is stored"),
-        ("zigbee2mqtt/hall/availability", "online", 0, "usti/hall  is online"),
+        ("zigbee2mqtt/hall/availability", "online", 0, "usti/zigbee-hall  is online"),
         ("zigbee2mqtt/hall", '{"humidity":3}', 0, "(RECEPTION)\nnamed by its delivery alone"),
     ],
 )

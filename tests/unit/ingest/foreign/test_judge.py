@@ -57,7 +57,11 @@ def arrivals(interpreter: Interpreter, *payloads: str) -> list[Arrival]:
 
 def test_a_rule_names_and_scales(interpreter: Interpreter) -> None:
     [part] = interpreter.judge(delivery(f'{{"ts":{NOW},"v":1,"t":20,"x":3,"w":"on fire"}}')).parts
-    assert (part.identity, part.names, part.values) == ("p/a", ["v", "air.temperature"], [1, 41])
+    assert (part.identity, part.names, part.values) == (
+        "p/here-a",
+        ["v", "air.temperature"],
+        [1, 41],
+    )
     assert (part.t, part.quality) == ([NOW, NOW], [0, 0])
     assert part.words == [(NOW, "mapping.w", "on fire")]
     assert not part.odd
@@ -96,7 +100,7 @@ def test_what_cannot_be_used_is_judged_by_the_row(interpreter: Interpreter, payl
     [arrival] = arrivals(interpreter, payload)
     assert arrival.part.odd
     [judged] = apart(arrival)
-    assert judged.delivery.topic == "tepna/1/p/a/up/obs"
+    assert judged.delivery.topic == "tepna/1/p/here-a/up/obs"
     assert judged.letters or judged.held
     assert judged.boot is not None
     assert judged.boot.hex == arrival.part.claim.key

@@ -37,7 +37,7 @@ def write(folder: Path, text: str) -> Path:
 def test_what_it_says(tmp_path: Path) -> None:
     [source] = read_foreign(write(tmp_path, GOOD)).source
     assert source.identity("0x00124b0006227235") == "usti/air-1"
-    assert source.identity("Kitchen/Floor Light") == "usti/kitchen-floor-light"
+    assert source.identity("Kitchen/Floor Light") == "usti/zigbee-kitchen-floor-light"
     assert source.metric("pressure") == Metric("air.pressure", "Pa", 100)
     assert source.metric("humidity") == Metric("zigbee2mqtt.humidity")
     assert source.metric("update.state") is None
