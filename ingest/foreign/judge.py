@@ -12,7 +12,7 @@ from contracts.messages import State
 from contracts.metrics import Quality
 from ingest.foreign import posted
 from ingest.foreign.formats import adapters
-from ingest.foreign.reading import MAX_VALUES, ForeignError, Message, Reading
+from ingest.foreign.reading import MAX_VALUES, ForeignError, Message, Reading, in_calendar
 from ingest.foreign.settings import Foreign, Route, Source
 from ingest.foreign.sparkplug import Birth, Births, node_of
 from ingest.inbox import Delivery
@@ -111,10 +111,15 @@ class Interpreter:
             route.wild,
             delivery.properties.get("content-type", ""),
         )
-        readings = self._adapters[route.source.format](message, route.source)
+        try:
+            readings = self._adapters[route.source.format](message, route.source)
+        except OverflowError as fault:  # whole numbers know no bound, neither in JSON nor in CBOR
+            raise ForeignError("bad-number", str(fault)) from fault
         count = sum(len(reading.values) + len(reading.texts) for reading in readings)
         if count > MAX_VALUES:
             raise ForeignError("too-large", f"{count} values, at most {MAX_VALUES} are taken")
+        if not all(map(in_calendar, readings)):
+            raise ForeignError("bad-time", "a time lies outside the calendar")
         return posted.named(readings, delivery)
 
     def _judged(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable, Iterator
 from datetime import UTC
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import jsonpath
@@ -24,6 +24,7 @@ from ingest.foreign.reading import (
 from ingest.foreign.settings import Mapping, Source
 
 Find = Callable[[Any], list[Any]]
+Path = jsonpath.JSONPath | jsonpath.CompoundJSONPath
 
 SECONDS: Final = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 
@@ -118,7 +119,14 @@ def finder(path: str) -> Find:
     if isinstance(compiled, jsonpath.JSONPath) and compiled.singular_query():
         steps = tuple(_steps(compiled))
         return lambda document: _walk(document, steps)
-    return compiled.findall
+    return partial(_find, compiled)
+
+
+def _find(path: Path, document: Any) -> list[Any]:
+    try:
+        return path.findall(document)
+    except jsonpath.JSONPathError as fault:  # nested too deeply, or compared with what it is not
+        raise ForeignError("no-such-path", f"{path}: {fault}") from fault
 
 
 def _steps(path: jsonpath.JSONPath) -> Iterator[Hashable]:

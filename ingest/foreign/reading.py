@@ -84,6 +84,13 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     birth: Any = None  # a birth certificate that is to be kept, of a format that has them
 
 
+def in_calendar(reading: Reading) -> bool:
+    """Tell whether a database can hold every time of a reading, believable or not."""
+    times = [t for t, *_ in reading.values] + [t for t, *_ in reading.texts]
+    times.append(reading.presence.since if reading.presence is not None else None)
+    return all(t is None or -FAR < t / MICROSECONDS < FAR for t in times)
+
+
 def decode_json(payload: bytes) -> Any:
     """Decode JSON, whatever it is.
 

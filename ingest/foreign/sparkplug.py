@@ -9,7 +9,16 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from contracts.metrics import Quality
-from ingest.foreign.reading import ForeignError, Message, Presence, Reading, Text, Value, digest
+from ingest.foreign.reading import (
+    ForeignError,
+    Message,
+    Presence,
+    Reading,
+    Text,
+    Value,
+    digest,
+    stamp,
+)
 from ingest.foreign.settings import Source
 from ingest.foreign.sparkplug_payload import parse
 from ingest.foreign.units import spoken
@@ -118,6 +127,7 @@ def _birth(who: str, found: Any, message: Message) -> Birth:
         if m.HasField("alias") and m.name
     }
     born = found.timestamp if found.HasField("timestamp") else message.received // 1000
+    stamp(born / 1000)  # what no calendar has is refused, not remembered
     return Birth(who, born, numbers[0] if numbers else None, aliases)
 
 

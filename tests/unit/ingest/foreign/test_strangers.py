@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.clock import utc_now
+from contracts.clock import from_micros, utc_now
 from ingest.foreign.join import Arrival, apart, recipe, samples
 from ingest.foreign.judge import Interpreter
 from ingest.foreign.settings import Foreign, Format
@@ -86,6 +86,9 @@ def harmless(format_: str, topic: str, payload: bytes) -> None:
     for arrival in found:
         for judged in apart(arrival):
             assert judged.delivery.topic.startswith("tepna/1/p/")
+    for change in message.changes:
+        assert change.state is not None
+        assert from_micros(change.state.since).year < 10_000
 
 
 @pytest.mark.parametrize("format_", FORMATS)
@@ -139,6 +142,37 @@ def test_any_metrics(
 def test_deep_ones(format_: str) -> None:
     for payload in (b"[" * 100_000, b'{"a":' * 5_000 + b"1" + b"}" * 5_000, b"\x81" * 50_000):
         harmless(format_, "x/dev/SENSOR", payload)
+    for depth in (50, 99, 101, 300, 500, 900, 1000):
+        harmless(format_, "x/dev/SENSOR", b'{"a":' * depth + b"1" + b"}" * depth)
+        harmless(format_, "x/dev/SENSOR", b"[" * depth + b"1" + b"]" * depth)
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+@pytest.mark.parametrize("number", ["1" + "0" * 400, "-1" + "0" * 30, "1e999", "1e308"])
+def test_large_numbers(format_: str, number: str) -> None:
+    """As values, and as times."""
+    for name in ("a", "v", "t", "bt", "Epoch", "last_seen", "f_cnt", "ts"):
+        inner = f'{{"n":"a","v":1,"b":"d","{name}":{number}}}'
+        for document in (
+            inner,
+            f"[{inner}]",
+            f'{{"src":"a","method":"NotifyStatus","params":{inner}}}',
+        ):
+            harmless(format_, "x/dev/SENSOR", document.encode())
+    uplink = f'{{"end_device_ids":{{"device_id":"d"}},"uplink_message":{{"f_cnt":{number}}}}}'
+    harmless(format_, "x/dev", uplink.encode())
+
+
+@pytest.mark.parametrize("kind", ["NBIRTH", "NDATA", "DBIRTH", "DDATA"])
+@pytest.mark.parametrize("at", [2**64 - 1, 2**63, 10**15, 0])
+def test_times_without_end(kind: str, at: int) -> None:
+    topic = f"spBv1.0/g/{kind}/n" + ("/d" if kind.startswith("D") else "")
+    payload = Payload(timestamp=at)
+    payload.metrics.add(name="a", double_value=1.0)
+    harmless("sparkplug", topic, payload.SerializeToString())
+    payload = Payload(timestamp=1000)
+    payload.metrics.add(name="a", timestamp=at, string_value="x")
+    harmless("sparkplug", topic, payload.SerializeToString())
 
 
 @pytest.mark.parametrize("format_", ["zigbee2mqtt", "tasmota", "shelly", "things-stack"])
