@@ -12,7 +12,7 @@ import jsonpath
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from contracts.site import Slug
-from contracts.topics import VERSION
+from contracts.topics import VERSION, is_ours
 from ingest.foreign.reading import ForeignError
 
 Format = Literal[
@@ -323,7 +323,7 @@ def _check_filter(topic: str) -> None:
     if not topic or "\0" in topic or topic.startswith("$"):
         msg = f"{topic!r} is no topic filter that a device may publish to"
         raise ValueError(msg)
-    if _overlap(levels, OURS.split("/")):
+    if is_ours(topic) or _overlap(levels, OURS.split("/")):
         msg = f"{topic!r} takes in Tepna's own topics; begin it with the devices' own level"
         raise ValueError(msg)
 

@@ -292,6 +292,25 @@ def test_words_are_events_and_presence_is_a_state(
     eventually("state", lambda: street.rows("SELECT FROM device_state WHERE NOT online"))
 
 
+@pytest.mark.usefixtures("running")
+def test_words_of_every_length(bridge: Bridge, street: Any, eventually: Any) -> None:
+    register(street, "hall")
+    words = ["", " ", "příliš žluťoučký", "x" * 500, "a\0b", "end\0"]
+    now = utc_now()
+    pack = [{"bn": "x:", "bt": now / 1e6, "n": f"w{i}", "vs": w} for i, w in enumerate(words)]
+    bridge.publish(f"{bridge.root}/senml/hall", msgspec.json.encode(pack))
+    eventually("events", lambda: street.rows("SELECT count(*) FROM event") == [(len(words),)])
+    assert street.rows("SELECT kind, object FROM event ORDER BY kind") == [
+        ("senml.w0", ""),
+        ("senml.w1", " "),
+        ("senml.w2", "příliš žluťoučký"),
+        ("senml.w3", "x" * 200),
+        ("senml.w4", "a b"),
+        ("senml.w5", "end "),
+    ]
+    assert street.letters() == []
+
+
 def sparkplug(seq: int, *metrics: dict[str, Any], timestamp: int) -> bytes:
     """Encode a payload."""
     payload = Payload(timestamp=timestamp, seq=seq)

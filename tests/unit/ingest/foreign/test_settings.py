@@ -55,6 +55,7 @@ def test_nothing_is_said() -> None:
         ("zigbee2mqtt/#", "#", "takes in Tepna's own topics"),
         ("zigbee2mqtt/#", "+/+/+/+/up/obs", "takes in Tepna's own topics"),
         ("zigbee2mqtt/#", "+/1/#", "takes in Tepna's own topics"),
+        ("zigbee2mqtt/#", "tepna/foreign/#", "takes in Tepna's own topics"),
         ("zigbee2mqtt/#", "+/+/+/+/command", "takes in Tepna's own topics"),
         ("zigbee2mqtt/#", "a/#/b", "is no topic filter"),
         ("zigbee2mqtt/#", "a+/b", "is no topic filter"),
