@@ -226,6 +226,7 @@ class Receiver:
             self._most_inflight = min(MAX_INFLIGHT, allowed)
             for packet in self._inflight.values():
                 link.send(packets.again(packet) if answer.session_present else packet)
+            ids = self._next_id(), self._next_id()
             self._send_answers()
         self.lost_since = None
         present, left = self._filters
@@ -234,11 +235,11 @@ class Receiver:
                 self.settled.set()
                 self._finish()
                 return
-            link.send(packets.unsubscribe(self._next_id(), [*present, *left]))
+            link.send(packets.unsubscribe(ids[0], [*present, *left]))
         else:
             # In this order: between the two everything comes twice, never not at all.
-            link.send(packets.subscribe(self._next_id(), present))
-            link.send(packets.unsubscribe(self._next_id(), left))
+            link.send(packets.subscribe(ids[0], present))
+            link.send(packets.unsubscribe(ids[1], left))
         state = "recovered" if self._said_lost else "connected"
         log.info("broker %s, session %s", state, "kept" if answer.session_present else "new")
         self._said_lost = False

@@ -17,6 +17,11 @@ import yaml
 from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
+from contracts.clock import utc_now
+from contracts.topics import topic
+from ingest.inbox import Inbox
+from ingest.receiver import Receiver
+from ingest.settings import IngestSettings
 from tepna.stack import Stack
 from tepna.stack.greeting import reason_code
 from tepna.stack.packages import Servers, servers_root
@@ -110,6 +115,40 @@ def test_each_account_comes_in_over_tls(broker: Broker, account: str) -> None:
         assert time.monotonic() < end
     client.disconnect()
     assert codes == [0]
+
+
+def test_ingest_receives_large_and_many_messages_over_tls(broker: Broker) -> None:
+    """Records of TLS do not end where packets do, and sometimes lie in the library already."""
+    at_broker = f"@127.0.0.1:{broker.port}"
+    accounts = {
+        name: (broker.secrets / f"mqtt_url_{name}").read_text().rpartition("@")[0]
+        for name in ("ingest", DEVICE.replace("/", "."))
+    }
+    settings = IngestSettings(
+        database_url="postgresql://",
+        mqtt_url=accounts["ingest"] + at_broker,
+        mqtt_ca=str(broker.secrets / "mqtt_authority.pem"),
+    )
+    inbox = Inbox(settings.ingest_window)
+    receiver = Receiver(settings, inbox, utc_now)
+    receiver.start()
+    assert receiver.subscribed.wait(DEADLINE)
+    device = urlsplit(accounts[DEVICE.replace("/", ".")] + at_broker)
+    client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
+    client.username_pw_set(unquote(device.username or ""), device.password)
+    client.tls_set_context(context(broker.secrets / "mqtt_authority.pem"))
+    client.connect("127.0.0.1", broker.port)
+    client.loop_start()
+    sizes = [3_000_000, *[1000] * 300, 16_384, 0, 2_000_000]
+    for size in sizes:
+        client.publish(topic(DEVICE, "up", "obs"), bytes(size), qos=1).wait_for_publish(DEADLINE)
+    client.disconnect()
+    client.loop_stop()
+    found = inbox.take(len(sizes))
+    receiver.acknowledge(found)
+    inbox.release(found)
+    receiver.stop()
+    assert [len(delivery.payload) for delivery in found] == sizes
 
 
 def test_without_tls_nobody_comes_in(broker: Broker) -> None:
