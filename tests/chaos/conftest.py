@@ -44,7 +44,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def is_root(request: pytest.FixtureRequest) -> bool:
-    """Whether there are namespaces and small disks; never silently less in CI's own machine."""
+    """Whether there are namespaces and small disks."""
     if request.config.getoption("without_root", default=False):
         return False
     return may_make() and may_mount()

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import psycopg
@@ -161,7 +162,7 @@ def _free_outbox(works: Works, fault: Fault) -> None:
         allow_growth(agent.process.pid)
 
 
-def _files(agent: Agent) -> list:
+def _files(agent: Agent) -> list[Path]:
     return [agent.outbox, agent.outbox.with_name(f"{agent.outbox.name}-wal")]
 
 

@@ -60,7 +60,7 @@ class Orders:
         os._exit(1)
 
 
-def main(config_file: Path, first: int, uplink_class: type[Uplink]) -> None:
+def main(config_file: Path, first: int, max_bytes: int, uplink_class: type[Uplink]) -> None:
     """Append and send until told to finish; then send the rest and leave."""
     orders = Orders()
     config = read_config(config_file)
@@ -68,7 +68,7 @@ def main(config_file: Path, first: int, uplink_class: type[Uplink]) -> None:
         config.outbox.path,
         device=config.device,
         boot=uuid.uuid4(),
-        max_bytes=config.outbox.max_bytes,
+        max_bytes=max_bytes,
         clock=orders.clock,
     )
     uplink = uplink_class(config, outbox, clock=orders.clock)
@@ -151,4 +151,5 @@ def losses(outbox: Outbox) -> int:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), Twice if "--twice" in sys.argv else Uplink)
+    file, number, size, *flags = sys.argv[1:]
+    main(Path(file), int(number), int(size), Twice if "--twice" in flags else Uplink)

@@ -143,13 +143,13 @@ class Agent(Process):
         config.write_text(
             f'device = "{identity}"\n'
             f'[uplink]\nurl = "{url}"\nresend_after_s = 1\nkeepalive_s = 5\n'
-            f'[outbox]\npath = "{outbox}"\nmax_bytes = {max_bytes}\n'
+            f'[outbox]\npath = "{outbox}"\n'
         )
         command = [*within, sys.executable, str(HERE / "loaded_agent.py"), str(config)]
         super().__init__(name, command, folder / f"{name}.log", {})
         self.identity = identity
         self.outbox = outbox
-        self._flags = ["--twice"] if twice else []
+        self._flags = [str(max_bytes), *(["--twice"] if twice else [])]
         self._bare = command
         self.taken: list[Taken] = []
         self.dropped: int | None = None
