@@ -21,8 +21,8 @@ PUBLISHERS = 2
 def main() -> None:
     """Measure and print one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--batches", type=int, default=2000, help="batches a publisher and round")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--batches", type=int, default=4000, help="batches a publisher and round")
+    parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     ours, theirs = [], []
     total = PUBLISHERS * arguments.batches

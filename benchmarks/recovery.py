@@ -1,7 +1,8 @@
 """Recovery: how long the backlog of 200 agents takes to drain while live data go on.
 
 Every agent was cut off for so many minutes, closes two batches a second, and goes on doing so. A
-batch has the trajectories of ten road users in half a second.
+batch has the trajectories of ten road users in half a second. Live lag is how old the newest batch
+of an agent is that is durable, looked at each second.
 """
 
 import argparse
@@ -24,7 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=HOUR, help="of backlog")
     parser.add_argument("--agents", type=int, default=200)
-    parser.add_argument("--window", type=int, default=16, help="batches that await durable")
+    parser.add_argument("--window", type=int, default=64, help="batches that await durable")
     parser.add_argument("--workers", type=int, default=1)
     arguments = parser.parse_args()
     backlog = round(arguments.minutes * 60 * RATE)

@@ -223,7 +223,7 @@ class Uplink:
             message = self._durables.popleft()
             durable.setdefault(message.boot, []).extend(message.ranges)
         for boot, ranges in durable.items():  # together: each deletion waits for the disk
-            self._window.durable(boot, ranges)
+            self._window.durable(boot, ranges, self._monotonic())
             self._outbox.durable(boot, ranges)
 
     def _publish_all(self) -> None:

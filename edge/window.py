@@ -12,6 +12,15 @@ from edge.outbox import Waiting
 UNACKNOWLEDGED: Final = 20
 """Publications that may await the broker's PUBACK; a broker may want fewer."""
 
+SLOW: Final = 0.5
+"""Time from the broker to the database above which the platform is being flooded. [s]"""
+
+FEWEST: Final = 4
+"""Batches that may await `durable` however slow the platform is."""
+
+FIRST: Final = 16
+"""As many before anything is known of the platform."""
+
 PATIENCE_MOST: Final = 300.0
 """Time after which a batch that is not durable is sent again, at the longest. [s]"""
 
@@ -21,7 +30,7 @@ class _Flight:
     batch: Waiting
     mid: int  # packet id
     sent: float  # monotonic [s]
-    acknowledged: bool = False  # by the broker, which is not durability
+    acknowledged: float | None = None  # when, by the broker, which is not durability [s]
 
 
 class Window:
@@ -29,7 +38,9 @@ class Window:
 
     Free places go in turn to the newest and to the oldest batch: what happens now arrives at
     once, and the backlog drains beside it. While nothing gets durable the patience doubles, so a
-    platform that is down is not buried under repetitions.
+    platform that is down is not buried under repetitions. When batches wait long between broker and
+    database, places are halved, and given back one by one: the backlogs of a whole city must not
+    stand in the way of what happens now.
     """
 
     def __init__(self, size: int, resend_after: float) -> None:
@@ -37,6 +48,8 @@ class Window:
         self._size = size
         self._resend_after = resend_after  # [s]
         self._patience = resend_after
+        self._places = min(size, FIRST)
+        self._halved = float("-inf")  # when [s]
         self._flights: dict[int, _Flight] = {}  # by the outbox's id
 
     @property
@@ -46,16 +59,16 @@ class Window:
 
     def choose(self, newest: list[Waiting], oldest: list[Waiting], now: float) -> list[Waiting]:
         """Batches to send now, in this order."""
-        unacknowledged = sum(not flight.acknowledged for flight in self._flights.values())
+        unacknowledged = sum(f.acknowledged is None for f in self._flights.values())
         quota = min(self.receive_maximum, UNACKNOWLEDGED) - unacknowledged
         due = [
             flight.batch
             for flight in self._flights.values()
-            if flight.acknowledged and now - flight.sent >= self._patience
+            if flight.acknowledged is not None and now - flight.sent >= self._patience
         ]
         if due:
             self._patience = min(2 * self._patience, PATIENCE_MOST)
-        free = self._size - len(self._flights)
+        free = self._places - len(self._flights)
         turns = chain.from_iterable(zip_longest(newest, oldest))
         fresh = dict.fromkeys(b for b in turns if b is not None and b.id not in self._flights)
         return [*due, *list(fresh)[: max(free, 0)]][: max(quota, 0)]
@@ -67,18 +80,28 @@ class Window:
     def acknowledged(self, mid: int, now: float) -> float | None:
         """Note the broker's PUBACK; give the round trip if it was that of a batch. [s]."""
         for flight in self._flights.values():
-            if flight.mid == mid and not flight.acknowledged:
-                flight.acknowledged = True
+            if flight.mid == mid and flight.acknowledged is None:
+                flight.acknowledged = now
                 return now - flight.sent
         return None
 
-    def durable(self, boot: UUID, ranges: Ranges) -> None:
+    def durable(self, boot: UUID, ranges: Ranges, now: float) -> None:
         """Note what ingest has committed."""
         self._patience = self._resend_after
         for id_, flight in list(self._flights.items()):
             batch = flight.batch
             if batch.boot == boot and any(first <= batch.seq < end for first, end in ranges):
                 del self._flights[id_]
+                if flight.acknowledged is not None:
+                    self._adapt(now - flight.acknowledged, now)
+
+    def _adapt(self, took: float, now: float) -> None:
+        """Have fewer places if the way from the broker to the database took long, else more."""
+        if took <= SLOW:
+            self._places = min(self._size, self._places + 1)
+        elif now - self._halved > took:  # what was sent before that says nothing new
+            self._halved = now
+            self._places = min(self._size, max(FEWEST, self._places // 2))
 
     def forget(self, batches: Iterable[Waiting]) -> None:
         """Forget batches that are not in the outbox any more."""
@@ -87,4 +110,4 @@ class Window:
 
     def disconnected(self) -> None:
         """Send at the next chance what the broker has not acknowledged."""
-        self._flights = {i: f for i, f in self._flights.items() if f.acknowledged}
+        self._flights = {i: f for i, f in self._flights.items() if f.acknowledged is not None}

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.outbox import Waiting
-from edge.window import PATIENCE_MOST, UNACKNOWLEDGED, Window
+from edge.window import FEWEST, FIRST, PATIENCE_MOST, UNACKNOWLEDGED, Window
 
 BOOT, OTHER = UUID(int=1), UUID(int=2)
 
@@ -37,9 +37,9 @@ def test_each_once_where_both_ends_meet() -> None:
 def test_durable_makes_room() -> None:
     window = Window(2, 10.0)
     assert send(window, waiting(0, 1, 2, 3), 0.0) == [3, 0]
-    window.durable(OTHER, [(0, 10)])
+    window.durable(OTHER, [(0, 10)], 1.0)
     assert send(window, waiting(0, 1, 2, 3), 0.0) == []
-    window.durable(BOOT, [(3, 4)])
+    window.durable(BOOT, [(3, 4)], 1.0)
     assert send(window, waiting(0, 1, 2), 0.0) == [2]
 
 
@@ -56,7 +56,7 @@ def test_patience_is_short_again_when_something_gets_durable() -> None:
     window = Window(4, 10.0)
     send(window, waiting(0, 1), 0.0)
     assert send(window, waiting(0, 1), 10.0) == [1, 0]
-    window.durable(BOOT, [(0, 1)])
+    window.durable(BOOT, [(0, 1)], 1.0)
     assert send(window, waiting(1), 19.0) == []
     assert send(window, waiting(1), 20.0) == [1]
 
@@ -81,6 +81,7 @@ def test_round_trip_is_that_of_its_own_packet() -> None:
 
 def test_the_broker_sets_how_many_may_be_unacknowledged() -> None:
     window = Window(64, 10.0)
+    window._places = 64  # it has proved that the platform keeps up
     batches = waiting(*range(100))
     assert len(window.choose(batches[::-1], batches, 0.0)) == UNACKNOWLEDGED
     window.receive_maximum = 5
@@ -109,8 +110,41 @@ def test_everything_gets_durable_whatever_is_lost_on_the_way(size: int, seed: in
                 break
             window.acknowledged(batch.id, now)
             if luck.random() < 0.5:
-                window.durable(BOOT, [(batch.seq, batch.seq + 1)])
+                window.durable(BOOT, [(batch.seq, batch.seq + 1)], 1.0)
                 left.pop(batch.seq, None)
         if not left:
             break
     assert not left
+
+
+def places(window: Window, now: float) -> int:
+    """So many batches may await `durable`; all that do are forgotten."""
+    batches = waiting(*range(1000))
+    total = 0
+    while sent := send(window, batches[total:], now):
+        total += len(sent)
+    window.forget(batches)
+    return total
+
+
+def test_a_flooded_platform_gets_fewer_at_once_and_more_when_it_keeps_up() -> None:
+    window = Window(64, 1000.0)
+    assert places(window, 0.0) == FIRST
+    for now, expected in [(2.0, 8), (4.0, FEWEST), (6.0, FEWEST)]:
+        send(window, waiting(0), now - 1.5)
+        window.durable(BOOT, [(0, 1)], now)  # a second and a half after the broker had it
+        assert places(window, now) == expected
+    for _ in range(200):
+        send(window, waiting(0), 10.0)
+        window.durable(BOOT, [(0, 1)], 10.2)
+    assert places(window, 11.0) == 64
+
+
+def test_a_slow_link_is_no_flooded_platform() -> None:
+    """Only the time after the broker's acknowledgement tells of the platform."""
+    window = Window(64, 1000.0)
+    (batch,) = window.choose(waiting(0), waiting(0), 0.0)
+    window.sent(batch, batch.id, 0.0)
+    window.acknowledged(batch.id, 30.0)
+    window.durable(BOOT, [(0, 1)], 30.1)
+    assert places(window, 31.0) == FIRST + 1
