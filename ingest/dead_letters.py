@@ -50,6 +50,11 @@ WITH known AS (
 )
 SELECT EXISTS (SELECT FROM known) OR EXISTS (SELECT FROM kept)"""
 
+# Letters share rows that have no order of their own (counts of what is too much): one writer at a
+# time, so that two workers never wait for each other in a circle.
+LOCK: Final = "SELECT pg_advisory_xact_lock(%s)"
+LOCK_NUMBER: Final = 0x7E9A_0002
+
 SEEN: Final = "UPDATE dead_letter SET seen = seen + 1, last_at = %s WHERE digest = %s"
 TAKE: Final = """
 DELETE FROM dead_letter WHERE dead_letter = %s
@@ -65,6 +70,11 @@ class Kept(NamedTuple):
     first_at: datetime
     reason: str
     payload: bytes
+
+
+def lock(connection: Connection) -> None:
+    """Wait, within a transaction, until no other one writes letters."""
+    connection.execute(LOCK, [LOCK_NUMBER])
 
 
 def keep(

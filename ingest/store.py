@@ -103,6 +103,12 @@ class _Split(NamedTuple):
     conflicting: list[Judged]
     unnamed: list[Judged]
 
+    @property
+    def has_letters(self) -> bool:
+        """Whether anything of it is a dead letter."""
+        fresh = (message for _, message in self.fresh)
+        return any(m.letters for m in (*fresh, *self.repeated, *self.conflicting, *self.unnamed))
+
 
 def store(
     connection: Connection,
@@ -177,6 +183,8 @@ def _write(
         written = blocks(samples, metrics, context.registry.ranges)
     for block in written:
         write_rows(connection, block.table, [block.data])
+    if split.has_letters:
+        dead_letters.lock(connection)
     lost = _keep_letters(connection, split, context, tally)
     tally.unconfirmed, no_room = unconfirmed.hold(connection, split.fresh, context.clock())
     tally.over_quota += no_room
