@@ -106,9 +106,11 @@ class Proxy:
 
     async def _close(self) -> None:
         self._server.close()
-        await self._cut()
-        if tasks := asyncio.all_tasks() - {asyncio.current_task()}:
-            await asyncio.wait(tasks)  # each of them hears of its reset
+        self._faults = Faults(refuses=True)
+        # Again and again: somebody may just be coming in.
+        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+            await self._cut()
+            await asyncio.wait(tasks, timeout=0.05)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._faults.refuses:
