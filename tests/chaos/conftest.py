@@ -15,7 +15,7 @@ from tests.chaos.disks import SmallDisk, may_mount
 from tests.chaos.radio import may_make
 from tests.chaos.works import DATABASE_DISK, Servers
 
-SEEDS = 10
+SEEDS = 3
 STEPS = 5
 
 
