@@ -2,8 +2,7 @@
 
 import getpass
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -11,13 +10,12 @@ from rich.console import Console
 from rich.table import Table
 
 from contracts.clock import MICROSECONDS, from_micros, utc_now
-from contracts.settings import SettingsError
 from ingest.errors import IngestError
 from ingest.release import Decision, drop, release, to_reception, unmoved
 from ingest.settings import ReplaySettings
 from ingest.unconfirmed import Entry, count_held, list_held
-from storage.errors import DatabaseError
-from storage.pool import Connection, connect
+from storage.command import database
+from storage.pool import Connection
 
 app = typer.Typer(no_args_is_help=True, help="Rows whose time of capture is not believable.")
 
@@ -30,7 +28,7 @@ Why = Annotated[str | None, typer.Option(help="It is kept in the audit, with you
 @app.command("list")
 def list_command(device: Device = None, most: Most = 50) -> None:
     """List what is held; `off` is the device's clock when it sent them, minus ours."""
-    with _database() as (connection, _):
+    with database(ReplaySettings, "tepna-clock") as (connection, _):
         entries = list_held(connection, device, most)
         parts, rows = count_held(connection, device)
     table = Table("number", "device", "stream", "rows", "captured", "received", "off", "detail")
@@ -109,7 +107,7 @@ def _each(
         typer.echo("say which: numbers or --device", err=True)
         raise typer.Exit(2)
     failed = False
-    with _database() as (connection, settings):
+    with database(ReplaySettings, "tepna-clock") as (connection, settings):
         if not numbers:
             numbers = [entry.number for entry in list_held(connection, device, most)]
         for number in numbers:
@@ -134,14 +132,3 @@ def _date(micros: int) -> str:
         return f"{from_micros(micros):%Y-%m-%d %H:%M:%S}"
     except OverflowError:
         return f"{micros} us"
-
-
-@contextmanager
-def _database() -> Iterator[tuple[Connection, ReplaySettings]]:
-    try:
-        settings = ReplaySettings.load()
-        with connect(settings, name="tepna-clock") as connection:
-            yield connection, settings
-    except (SettingsError, DatabaseError) as fault:
-        typer.echo(str(fault), err=True)
-        raise typer.Exit(1) from fault

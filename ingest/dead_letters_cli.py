@@ -2,8 +2,6 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -15,14 +13,13 @@ from rich.table import Table
 
 from contracts.batch import BatchError, decode
 from contracts.clock import from_micros, utc_now
-from contracts.settings import SettingsError
 from ingest.dead_letters import drop, find_numbers, list_letters, list_overflow, show
 from ingest.errors import IngestError
 from ingest.replay import replay
 from ingest.settings import ReplaySettings
+from storage.command import database
 from storage.dead_letters import Filter
-from storage.errors import DatabaseError
-from storage.pool import Connection, connect
+from storage.pool import Connection
 
 app = typer.Typer(no_args_is_help=True, help="What could not be used, and why.")
 
@@ -69,7 +66,7 @@ def list_command(
 ) -> None:
     """List dead letters, the newest first, and what was over a device's quota."""
     chosen = _filter(device, reason, older_than, newer_than)
-    with _database() as (connection, _):
+    with database(ReplaySettings, "tepna-dead-letters") as (connection, _):
         letters = list_letters(connection, chosen, most)
         overflow = list_overflow(connection, chosen)
     if as_json:
@@ -99,7 +96,7 @@ def show_command(
     as_json: Json = False,
 ) -> None:
     """Show what one letter holds."""
-    with _database() as (connection, _):
+    with database(ReplaySettings, "tepna-dead-letters") as (connection, _):
         found = show(connection, number)
     if found is None:
         typer.echo(f"there is no dead letter {number}", err=True)
@@ -129,7 +126,7 @@ def replay_command(
     """Store letters that can be used by now, and remove them."""
     rows = replayed = 0
     stayed: Counter[str] = Counter()
-    with _database() as (connection, settings):
+    with database(ReplaySettings, "tepna-dead-letters") as (connection, settings):
         chosen = _filter(device, reason, older_than, newer_than)
         for number in _chosen(connection, numbers, chosen, most):
             try:
@@ -157,7 +154,7 @@ def drop_command(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Remove letters for good."""
-    with _database() as (connection, _):
+    with database(ReplaySettings, "tepna-dead-letters") as (connection, _):
         chosen = _filter(device, reason, older_than, newer_than)
         found = _chosen(connection, numbers, chosen, most)
         if found and not yes:
@@ -207,14 +204,3 @@ def _show_batch(payload: bytes) -> None:
 def _print_json(value: Any) -> None:
     """Print a value; times as ISO 8601, bytes as base64."""
     typer.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
-
-
-@contextmanager
-def _database() -> Iterator[tuple[Connection, ReplaySettings]]:
-    try:
-        settings = ReplaySettings.load()
-        with connect(settings, name="tepna-dead-letters") as connection:
-            yield connection, settings
-    except (SettingsError, DatabaseError) as fault:
-        typer.echo(str(fault), err=True)
-        raise typer.Exit(1) from fault

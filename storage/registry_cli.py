@@ -1,7 +1,5 @@
 """`tepna registry`: devices and metrics, what they are and what they may be."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -10,11 +8,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from contracts.settings import SettingsError
 from contracts.ucum import check
 from storage.catalogue import explain_metric, read_metric_types, read_registered
-from storage.errors import DatabaseError, StorageError
-from storage.pool import Connection, StorageSettings, connect
+from storage.command import database
+from storage.pool import StorageSettings
 from storage.registry import register_device, retire_device
 from storage.registry_file import (
     RegistryFileError,
@@ -36,7 +33,7 @@ def devices_command(
     retired: Annotated[bool, typer.Option("--retired", help="Retired ones too.")] = False,
 ) -> None:
     """List devices: what they are, and what they may send."""
-    with _database() as connection:
+    with database(StorageSettings, "tepna-registry") as (connection, _):
         found = read_registered(connection, site=site, retired=retired)
     table = Table("device", "site", "kind", "streams", "registered", "state")
     for x in found:
@@ -59,7 +56,7 @@ def device_command(
     """Register a device, or change it; a retired one is put in service again."""
     pilot, name = _split(device)
     streams = [] if all_streams else [_checked("--stream", known_stream, x) for x in stream or []]
-    with _database() as connection:
+    with database(StorageSettings, "tepna-registry") as (connection, _):
         if site is None:
             known = read_registered(connection, device=device, retired=True)
             if not known:
@@ -76,7 +73,7 @@ def device_command(
 def retire_command(device: Identity) -> None:
     """Take a device out of service: its data stay, what it still sends is a dead letter."""
     pilot, name = _split(device)
-    with _database() as connection:
+    with database(StorageSettings, "tepna-registry") as (connection, _):
         if not retire_device(connection, pilot=pilot, name=name):
             _refuse(f"{device} is not registered; `tepna registry devices` lists all")
     typer.echo(f"{device} is retired; ingest knows within half a minute")
@@ -87,7 +84,7 @@ def metrics_command(
     pending: Annotated[bool, typer.Option("--pending", help="Only unexplained ones.")] = False,
 ) -> None:
     """List metrics: unit and plausible range; pending ones wait for somebody to explain them."""
-    with _database() as connection:
+    with database(StorageSettings, "tepna-registry") as (connection, _):
         found = read_metric_types(connection, pending=True if pending else None)
     table = Table("metric", "unit", "low", "high", "first seen", "state")
     for x in found:
@@ -113,7 +110,7 @@ def metric_command(
     for name, bound in (("low", low), ("high", high)):
         if bound is not None:
             said[name] = _checked(f"--{name}", finite, bound)
-    with _database() as connection:
+    with database(StorageSettings, "tepna-registry") as (connection, _):
         known = explain_metric(connection, metric, said)
     state = "pending: it has no unit" if known.pending else known.unit
     typer.echo(f"{metric}: {state}, from {_number(known.low)} to {_number(known.high)}")
@@ -126,7 +123,7 @@ def import_command(file: Annotated[Path, typer.Argument(help="A TOML file.")]) -
         found = read_registry_file(file)
     except RegistryFileError as fault:
         _refuse(str(fault))
-    with _database() as connection, connection.transaction():
+    with database(StorageSettings, "tepna-registry") as (connection, _), connection.transaction():
         for device, entry in found.devices.items():
             pilot, name = _split(device)
             register_device(
@@ -163,13 +160,3 @@ def _checked(option: str, judge: Any, value: Any) -> Any:
 def _refuse(why: str) -> NoReturn:
     typer.echo(why, err=True)
     raise typer.Exit(2)
-
-
-@contextmanager
-def _database() -> Iterator[Connection]:
-    try:
-        with connect(StorageSettings.load(), name="tepna-registry") as connection:
-            yield connection
-    except (SettingsError, StorageError, DatabaseError) as fault:
-        typer.echo(str(fault).strip(), err=True)
-        raise typer.Exit(1) from fault

@@ -1,8 +1,6 @@
 """`tepna ingest door`, and the keys that open it."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -11,9 +9,9 @@ from prometheus_client import start_http_server
 from contracts.clock import utc_now
 from contracts.settings import SettingsError
 from ingest.door.settings import DoorSettings
-from storage.errors import DatabaseError
+from storage.command import database
 from storage.keys import create_device_key, revoke_device_keys
-from storage.pool import Connection, StorageSettings, connect
+from storage.pool import StorageSettings
 
 keys = typer.Typer(no_args_is_help=True, help="Keys with which devices post over HTTP.")
 
@@ -60,7 +58,7 @@ def door(
 @keys.command("create")
 def create_command(device: Device) -> None:
     """Make a key and print it: this is the only time it can be read."""
-    with _database() as connection:
+    with database(StorageSettings, "tepna-device-keys") as (connection, _):
         key = create_device_key(connection, device)
     if key is None:
         typer.echo(f"{device} is not registered", err=True)
@@ -71,15 +69,5 @@ def create_command(device: Device) -> None:
 @keys.command("revoke")
 def revoke_command(device: Device) -> None:
     """Let no key of the device open anything any more, within some seconds."""
-    with _database() as connection:
+    with database(StorageSettings, "tepna-device-keys") as (connection, _):
         typer.echo(f"{revoke_device_keys(connection, device)} revoked")
-
-
-@contextmanager
-def _database() -> Iterator[Connection]:
-    try:
-        with connect(StorageSettings.load(), name="tepna-device-keys") as connection:
-            yield connection
-    except (SettingsError, DatabaseError) as fault:
-        typer.echo(str(fault), err=True)
-        raise typer.Exit(1) from fault
