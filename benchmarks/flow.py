@@ -145,7 +145,7 @@ def raw_copy(connection: Connection, sent: dict[str, list[Batch]]) -> float:
     begun = time.monotonic()
     for [block] in groups:
         with connection.transaction():
-            write_rows(connection, block.table, [block.data])
+            write_rows(connection, block.table, block.data)
     took = time.monotonic() - begun
     connection.execute(EMPTY)
     return len(samples) * ROWS / took

@@ -1,16 +1,19 @@
 """Exactly once: which batches of each (device, boot) are committed.
 
 All of it happens in the transaction that writes the rows. The rows of the ledger are locked in one
-order by everybody, so that several ingest processes never wait for each other in a circle.
+order by everybody, so that several ingest processes never wait for each other in a circle. Usually
+the ledger is only looked at before the rows are written, and locked and looked at again afterwards:
+whoever writes a hundred thousand rows holds up nobody meanwhile.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from contracts.batch import Gone
 from contracts.clock import from_micros
 from contracts.messages import Ranges
+from ingest.errors import IngestError
 from storage.literals import array, plain
 from storage.pool import Connection
 
@@ -32,7 +35,7 @@ WHERE (device, boot) IN (SELECT * FROM unnest(%(devices)s::int[], %(boots)s::uui
 ORDER BY device, boot
 FOR UPDATE"""
 
-# A statement of its own: it must see what was committed while the lock was waited for.
+# After the lock, a statement of its own: it must see what was committed while that was waited for.
 FIND_KNOWN: Final = """
 SELECT place - 1, i.seq <@ committed, ARRAY(
     SELECT b.digest FROM batch b
@@ -97,6 +100,14 @@ class Loss(NamedTuple):
     gone: Gone
 
 
+Durable = dict[tuple[int, UUID], Ranges]
+"""What each boot of each device may let go."""
+
+
+class OvertakenError(IngestError):
+    """Another worker has committed some of these batches since the ledger was looked at."""
+
+
 class Known(NamedTuple):
     """What the ledger says of a name."""
 
@@ -104,14 +115,36 @@ class Known(NamedTuple):
     digests: list[bytes]  # of the contents; none if that is longer ago than batches are kept
 
 
+def look(connection: Connection, names: Sequence[Name]) -> dict[int, Known]:
+    """Say what is known of these names at the moment, by the place of the name."""
+    if not names:
+        return {}
+    return _known(connection.execute(FIND_KNOWN, _asked(names)))
+
+
 def lock(connection: Connection, names: Sequence[Name]) -> dict[int, Known]:
-    """Lock what these names belong to; say what is known, by the place of the name."""
-    arguments = {**_written(names), "max_bytes": MAX_BYTES}
+    """Lock what these names belong to; say what is known, which now stays true."""
+    if not names:
+        return {}
+    arguments = _asked(names)
     with connection.pipeline():
         connection.execute(OPEN, arguments)
         connection.execute(LOCK, arguments)
         found = connection.execute(FIND_KNOWN, arguments)
-    return {place: Known(committed, digests) for place, committed, digests in found}
+    return _known(found)
+
+
+def confirm(connection: Connection, names: Sequence[Name], looked: dict[int, Known]) -> None:
+    """Lock what these names belong to, if what was known of them when looked at is still true.
+
+    Raises
+    ------
+    OvertakenError
+        If it is not.
+    """
+    now = lock(connection, names)
+    if {p: k.committed for p, k in now.items()} != {p: k.committed for p, k in looked.items()}:
+        raise OvertakenError
 
 
 def widen(
@@ -143,10 +176,12 @@ def widen(
         )
 
 
-def durable(connection: Connection, names: Iterable[Name]) -> dict[tuple[int, UUID], Ranges]:
+def durable(connection: Connection, names: Sequence[Name]) -> Durable:
     """Say what each (device, boot) may let go: what is committed or lost."""
+    if not names:
+        return {}
     rows = connection.execute(READ_DURABLE, {**_written(names), "most": MAX_DURABLE_RANGES})
-    found: dict[tuple[int, UUID], Ranges] = {}
+    found: Durable = {}
     for device, boot, first, end in rows:
         found.setdefault((device, boot), []).append((first, end))
     return found
@@ -155,6 +190,14 @@ def durable(connection: Connection, names: Iterable[Name]) -> dict[tuple[int, UU
 def _columns(names: Iterable[Name]) -> tuple[list[int], list[UUID], list[int]]:
     listed = list(names)
     return [n.device for n in listed], [n.boot for n in listed], [n.seq for n in listed]
+
+
+def _asked(names: Sequence[Name]) -> dict[str, object]:
+    return {**_written(names), "max_bytes": MAX_BYTES}
+
+
+def _known(rows: Iterable[tuple[Any, ...]]) -> dict[int, Known]:
+    return {place: Known(committed, digests) for place, committed, digests in rows}
 
 
 def _written(names: Iterable[Name]) -> dict[str, str]:

@@ -17,6 +17,7 @@ from storage.copy import (
     TRACK_PIECE,
     Arrays,
     Column,
+    Rows,
     Table,
     Texts,
     encode,
@@ -39,7 +40,7 @@ class Block(NamedTuple):
     """Rows of one table, ready for COPY."""
 
     table: Table
-    data: bytes
+    data: list[Rows]
     newest: Latest | None = None  # of each series, where the rows are of series
 
 

@@ -17,7 +17,7 @@ from ingest.foreign.join import recipe
 from ingest.foreign.join import samples as joined
 from ingest.foreign.judge import Foreigner
 from ingest.judge import Judged, Letter, refuse, split_off, unnamed
-from ingest.ledger import Loss, Name
+from ingest.ledger import Known, Loss, Name
 from ingest.registry import Registry
 from ingest.rows import Encoded, Mark, Sample, blocks, marks
 from ingest.settings import DeadLetterQuota
@@ -95,6 +95,16 @@ class Stored(NamedTuple):
     tally: Tally
 
 
+class _Group(NamedTuple):
+    """What one transaction takes, and what the registry says of it."""
+
+    messages: Sequence[Judged]
+    changes: Sequence[Change]
+    foreign: Sequence[Foreigner]
+    devices: dict[str, Device]
+    metrics: dict[str, int]
+
+
 class _Split(NamedTuple):
     """Messages by what the ledger says of their names."""
 
@@ -131,20 +141,47 @@ def store(
     devices = context.registry.devices(connection, identities)
     name_metrics(connection, foreign, devices, context.registry)
     metrics, messages = _with_metrics(connection, messages, devices, context.registry)
+    group = _Group(messages, changes, foreign, devices, metrics)
+    try:
+        durable, tally = _commit(connection, group, context, locked=False)
+    except ledger.OvertakenError:
+        durable, tally = _commit(connection, group, context, locked=True)
+    identity_of = {devices[i].device: i for i in identities if i in devices}
+    return Stored({(identity_of[d], boot): r for (d, boot), r in durable.items()}, tally)
+
+
+def _commit(
+    connection: Connection, group: _Group, context: Context, *, locked: bool
+) -> tuple[ledger.Durable, Tally]:
+    """Commit what the ledger does not have.
+
+    Locks are taken in one order by everybody: keys of foreign messages, ledger, dead letters. If
+    not `locked` from the start, the ledger is locked when the rows are written, so that others
+    can write theirs at the same time; what they committed meanwhile is then found out.
+
+    Raises
+    ------
+    OvertakenError
+        Nothing is committed: another worker has committed some of it.
+    """
+    messages, changes, foreign, devices, metrics = group
     tally = Tally()
     with connection.transaction():
-        split, names = _ask_ledger(connection, messages, devices)
-        split.unnamed.extend(_strangers(changes, devices))
         arrived = arrive(connection, foreign, devices, metrics, context.clock())
-        split.unnamed.extend(arrived.refused)
+        named, unnamed = _named(messages, devices)
+        names = [_name(device, message) for device, message in named]
+        known = (ledger.lock if locked else ledger.look)(connection, names)
+        split = _split(named, names, known)
+        split.unnamed.extend([*unnamed, *_strangers(changes, devices), *arrived.refused])
         split.fresh.extend((d, _without_nameless(m, metrics)) for d, m in arrived.apart)
-        _write(connection, split, metrics, context, tally, arrived)
+        rows = _write_rows(connection, split, metrics, context, arrived)
+        if not locked:
+            ledger.confirm(connection, names, known)
+        _write(connection, split, rows, context, tally, arrived)
         for change in [*changes, *(change for f in foreign for change in f.changes)]:
             if change.identity in devices:
                 write_state(connection, devices[change.identity].device, change)
-        durable = ledger.durable(connection, names) if names else {}
-    identity_of = {devices[i].device: i for i in identities if i in devices}
-    return Stored({(identity_of[d], boot): r for (d, boot), r in durable.items()}, tally)
+        return ledger.durable(connection, names), tally
 
 
 def store_again(connection: Connection, message: Judged, context: Context) -> Tally:
@@ -159,30 +196,42 @@ def store_again(connection: Connection, message: Judged, context: Context) -> Ta
     device = devices[message.identity]
     metrics, [message] = _with_metrics(connection, [message], devices, context.registry)
     tally = Tally()
+    split = _Split([(device, message)], [], [], [])
     with connection.transaction():
-        _write(connection, _Split([(device, message)], [], [], []), metrics, context, tally)
+        rows = _write_rows(connection, split, metrics, context, NOTHING)
+        _write(connection, split, rows, context, tally, NOTHING)
     return tally
+
+
+def _write_rows(
+    connection: Connection,
+    split: _Split,
+    metrics: dict[str, int],
+    context: Context,
+    arrived: Arrived,
+) -> Encoded:
+    """Write the rows, which were encoded ahead if the ledger has none of them."""
+    samples = [
+        Sample(d, m.batch, m.delivery.received) for d, m in split.fresh if m.batch is not None
+    ]
+    samples += joined(arrived.whole)
+    rows = context.ahead
+    if rows is None or rows.samples != samples:
+        rows = Encoded(samples, blocks(samples, metrics, context.registry.ranges))
+    for block in rows.blocks:
+        write_rows(connection, block.table, block.data)
+    return rows
 
 
 def _write(
     connection: Connection,
     split: _Split,
-    metrics: dict[str, int],
+    rows: Encoded,
     context: Context,
     tally: Tally,
-    arrived: Arrived = NOTHING,
+    arrived: Arrived,
 ) -> None:
-    """Write rows, letters, ledger and marks of one transaction."""
-    samples = [
-        Sample(d, m.batch, m.delivery.received) for d, m in split.fresh if m.batch is not None
-    ]
-    samples += joined(arrived.whole)
-    if context.ahead is not None and context.ahead.samples == samples:
-        written = context.ahead.blocks
-    else:
-        written = blocks(samples, metrics, context.registry.ranges)
-    for block in written:
-        write_rows(connection, block.table, [block.data])
+    """Write letters, ledger and marks of one transaction, whose rows are written."""
     if split.has_letters:
         dead_letters.lock(connection)
     lost = _keep_letters(connection, split, context, tally)
@@ -200,14 +249,14 @@ def _write(
             fresh = [_name(device, m) for device, m in committed]
             ledger.widen(connection, fresh, losses, now)
         # After the ledger: whoever writes these has locked that, in this order.
-        for block in written:
+        for block in rows.blocks:
             if block.newest is not None:
                 keep_latest(connection, block.newest)
-        keep_clocks(connection, spans(_sendings(samples)))
-        _mark(connection, marks(samples) | _loss_marks(split.fresh, lost, now))
+        keep_clocks(connection, spans(_sendings(rows.samples)))
+        _mark(connection, marks(rows.samples) | _loss_marks(split.fresh, lost, now))
     tally.batches = len(committed) + len(arrived.whole)
     tally.duplicates = len(split.repeated) + arrived.repeated
-    tally.rows = sum(sample.batch.rows for sample in samples)
+    tally.rows = sum(sample.batch.rows for sample in rows.samples)
 
 
 def _sendings(samples: Sequence[Sample]) -> list[Sending]:
@@ -265,22 +314,28 @@ def _without_nameless(message: Judged, metrics: dict[str, int]) -> Judged:
     return split_off(message, bad, "refused-metric", "no name, too long, or too many metrics")
 
 
-def _ask_ledger(
-    connection: Connection, messages: Sequence[Judged], devices: dict[str, Device]
-) -> tuple[_Split, list[Name]]:
-    """Lock the ledger and sort the messages by it."""
-    split = _Split([], [], [], [])
+def _named(
+    messages: Sequence[Judged], devices: dict[str, Device]
+) -> tuple[list[tuple[Device, Judged]], list[Judged]]:
+    """Part those that have a name in the ledger from those that have none."""
     named: list[tuple[Device, Judged]] = []
+    unnamed: list[Judged] = []
     for message in messages:
         device = devices.get(message.identity)
         if device is None and message.batch is not None:
-            split.unnamed.append(refuse(message, *_unregistered(message.identity)))
+            unnamed.append(refuse(message, *_unregistered(message.identity)))
         elif device is None or message.boot is None:
-            split.unnamed.append(message)
+            unnamed.append(message)
         else:
             named.append((device, _permitted(message, device)))
-    names = [_name(device, message) for device, message in named]
-    known = ledger.lock(connection, names) if names else {}
+    return named, unnamed
+
+
+def _split(
+    named: Sequence[tuple[Device, Judged]], names: Sequence[Name], known: dict[int, Known]
+) -> _Split:
+    """Sort messages by what the ledger says of them, and by their twins among themselves."""
+    split = _Split([], [], [], [])
     digests = {names[place]: said.digests for place, said in known.items() if said.committed}
     for place, (name, (device, message)) in enumerate(zip(names, named, strict=True)):
         if place in known and not known[place].committed:
@@ -294,7 +349,7 @@ def _ask_ledger(
         else:
             detail = "this name is committed with another content: is the boot id copied?"
             split.conflicting.append(refuse(message, "conflicting-content", detail))
-    return split, names
+    return split
 
 
 def _keep_letters(

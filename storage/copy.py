@@ -43,6 +43,8 @@ class Arrays(NamedTuple):
 
 
 Column = NDArray[Any] | Texts | Arrays
+Rows = memoryview
+"""Rows of one shape, as COPY takes them."""
 
 OBSERVATION: Final = Table(
     "observation",
@@ -104,7 +106,7 @@ SIGNAL_EVENT: Final = Table(
 )
 
 
-def write_rows(connection: Connection, table: Table, rows: Iterable[bytes]) -> None:
+def write_rows(connection: Connection, table: Table, rows: Iterable[Rows]) -> None:
     """Write rows as `encode` gives them."""
     names = sql.SQL(", ").join(sql.Identifier(name) for name, _ in table.columns)
     statement = COPY.format(sql.Identifier(table.name), names)
@@ -115,16 +117,16 @@ def write_rows(connection: Connection, table: Table, rows: Iterable[bytes]) -> N
         stream.write(TRAILER)
 
 
-def encode(table: Table, columns: Mapping[str, Column]) -> bytes:
-    """Bytes of these rows; those that are equally long everywhere stay in their order."""
+def encode(table: Table, columns: Mapping[str, Column]) -> list[Rows]:
+    """Encode these rows; those that are equally long everywhere stay in their order."""
     sizes = [s for s in (_sizes(columns[name]) for name, _ in table.columns) if s is not None]
     if not sizes:
-        return _encode(table, columns, (), None)
+        return [_encode(table, columns, (), None)]
     shapes, shape_of = np.unique(np.stack(sizes, axis=1), axis=0, return_inverse=True)
-    return b"".join(
+    return [
         _encode(table, columns, tuple(shape), np.flatnonzero(shape_of == i))
         for i, shape in enumerate(shapes.tolist())
-    )
+    ]
 
 
 def _sizes(column: Column) -> NDArray[np.int64] | None:
@@ -144,8 +146,8 @@ def _encode(
     columns: Mapping[str, Column],
     shape: tuple[int, ...],
     rows: NDArray[np.intp] | None,
-) -> bytes:
-    """Bytes of those rows (None: of all), which are of the same shape."""
+) -> Rows:
+    """Encode those rows (None: all), which are of the same shape."""
     row = _row(table, shape)
     if rows is None:
         rows = np.arange(len(columns[table.columns[0][0]]))
@@ -162,7 +164,7 @@ def _encode(
                 _fill(out[name], kind.removesuffix("[]"), elements, offsets[:-1][rows])
             case _:
                 out[name] = to_wire(column[rows], kind)
-    return out.tobytes()
+    return out.view(np.uint8).data
 
 
 def _fill(out: NDArray[Any], kind: str, elements: NDArray[Any], starts: NDArray[np.int64]) -> None:
