@@ -15,8 +15,8 @@ from storage.copy import (
     OBSERVATION,
     SIGNAL_EVENT,
     TRACK_PIECE,
-    Arrays,
     Column,
+    Packed,
     Rows,
     Table,
     Texts,
@@ -26,6 +26,9 @@ from storage.latest import Latest
 from storage.registry import Device
 
 Array = NDArray[Any]
+
+POINT: Final = ("x", "y", "vx", "vy", "heading", "sd")
+"""Columns of a track that each of its points has a value in."""
 
 
 class Sample(NamedTuple):
@@ -114,7 +117,7 @@ def _events(samples: Sequence[Sample], *_: object) -> Block:
     first = np.cumsum([0, *(len(sample.batch.names) for sample in samples)])[:-1]
     first = np.repeat(first, [sample.batch.rows for sample in samples])
     columns = _common(samples) | {
-        "boot": _boots(samples),
+        "boot": np.repeat(_boots(samples), [sample.batch.rows for sample in samples]),
         "kind": first + _joined(samples, "kind"),
         "object": first + _joined(samples, "object"),
         "direction": _joined(samples, "direction"),
@@ -134,35 +137,38 @@ def _track_pieces(samples: Sequence[Sample], *_: object) -> Block:
     """One row for each track of each batch, cut where a minute ends."""
     t, track = _joined(samples, "t"), _joined(samples, "track")
     batch = np.repeat(np.arange(len(samples)), [sample.batch.rows for sample in samples])
-    order = np.lexsort((t, track, batch))
+    order = _in_order(batch, track, t)
     t, track, batch = t[order], track[order], batch[order]
-    cut = (np.diff(batch) != 0) | (np.diff(track) != 0) | (np.diff(t // MINUTE) != 0)
-    starts = np.concatenate([[0], np.flatnonzero(cut) + 1])
-    offsets = np.append(starts, len(t))
-    last = offsets[1:] - 1
-
-    def of_piece(values: Array) -> Array:
-        taken: Array = values[order[last]]
-        return taken
-
-    common = {name: of_piece(column) for name, column in _common(samples).items()}
-    delay = (t - np.repeat(t[starts], np.diff(offsets))).astype(np.int32)
-    points: dict[str, Column] = {
-        name: Arrays(_joined(samples, name)[order], offsets)
-        for name in ("x", "y", "vx", "vy", "heading", "sd")
+    minute = t // MINUTE
+    cut = (batch[1:] != batch[:-1]) | (track[1:] != track[:-1]) | (minute[1:] != minute[:-1])
+    offsets = np.concatenate([[0], np.flatnonzero(cut) + 1, [len(t)]])
+    first, last = offsets[:-1], offsets[1:] - 1
+    delay = (t - np.repeat(t[first], np.diff(offsets))).astype(np.int32)
+    of_batch = {
+        "device": np.array([sample.device.device for sample in samples]),
+        "simulated": np.array([sample.batch.simulated for sample in samples]),
+        "boot": _boots(samples),
     }
     columns: dict[str, Column] = {
-        **common,
-        "captured": t[starts],
+        **{name: values[batch[last]] for name, values in of_batch.items()},
+        "captured": t[first],
         "until": t[last],
-        "boot": of_piece(_boots(samples)),
         "track": track[last],
-        "class": of_piece(_joined(samples, "cls")),
-        "length": of_piece(_joined(samples, "length")),
-        "width": of_piece(_joined(samples, "width")),
-        "delay": Arrays(delay, offsets),
+        "class": _joined(samples, "cls")[order][last],
+        "length": _joined(samples, "length")[order][last],
+        "width": _joined(samples, "width")[order][last],
+        "delay": Packed(delay, offsets),
+        **{name: Packed(_joined(samples, name)[order], offsets) for name in POINT},
     }
-    return Block(TRACK_PIECE, encode(TRACK_PIECE, columns | points))
+    return Block(TRACK_PIECE, encode(TRACK_PIECE, columns))
+
+
+def _in_order(batch: Array, track: Array, t: Array) -> Array | slice:
+    """Sort points by batch, track and capture; as agents send them they are sorted."""
+    later = (track[1:] > track[:-1]) | ((track[1:] == track[:-1]) & (t[1:] >= t[:-1]))
+    if (later | (batch[1:] != batch[:-1])).all():
+        return slice(None)
+    return np.lexsort((t, track, batch))
 
 
 _MAKERS: Final[dict[str, Callable[[Sequence[Sample], dict[str, int], Ranges], Block]]] = {
@@ -184,8 +190,7 @@ def _common(samples: Sequence[Sample]) -> dict[str, Array]:
 
 
 def _boots(samples: Sequence[Sample]) -> Array:
-    boots = np.frombuffer(b"".join(sample.batch.boot.bytes for sample in samples), "V16")
-    return np.repeat(boots, [sample.batch.rows for sample in samples])
+    return np.frombuffer(b"".join(sample.batch.boot.bytes for sample in samples), "V16")
 
 
 def _joined(samples: Sequence[Sample], column: str) -> Array:

@@ -20,9 +20,6 @@ FIXED: Final[dict[str, np.dtype[Any]]] = {
 }
 """How the types of fixed width lie in a value."""
 
-ELEMENT_OID: Final = {"int4": 23, "float4": 700}
-"""Number of each type that our arrays are made of."""
-
 ARRAY_HEADER: Final = np.dtype(
     [("dims", ">i4"), ("nulls", ">i4"), ("type", ">i4"), ("length", ">i4"), ("lower", ">i4")]
 )

@@ -1,11 +1,11 @@
 """Binary COPY, built from numpy arrays: no Python object is made for a row.
 
 A row is a field count and its fields, a field is a length and its value. Rows whose fields have the
-same lengths are one structured array; rows with texts or arrays are grouped by those lengths, of
-which a batch has few.
+same lengths are one structured array; rows with texts or several elements in a field are grouped by
+those lengths, of which a batch has few.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -13,16 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 from psycopg import sql
 
-from storage.binary import ARRAY_HEADER, ELEMENT_OID, FIXED, to_wire
+from storage.binary import FIXED, to_wire
 from storage.pool import Connection
 
 HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+ALL: Final = slice(None)
 TRAILER: Final = b"\xff\xff"
 COPY: Final = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)")
 
 
 class Table(NamedTuple):
-    """A table that is written by COPY: each column's name and type, arrays with ``[]``."""
+    """A table that is written by COPY: each column's name and type.
+
+    ``float4[]`` is a column of bytes: elements of that type, one behind the other.
+    """
 
     name: str
     columns: tuple[tuple[str, str], ...]
@@ -35,14 +39,14 @@ class Texts(NamedTuple):
     which: NDArray[Any]  # (N,)
 
 
-class Arrays(NamedTuple):
-    """A column of arrays: all elements, and where each row's begin and end."""
+class Packed(NamedTuple):
+    """A column with several elements a row: all of them, and where each row's begin and end."""
 
     elements: NDArray[Any]  # (M,)
     offsets: NDArray[np.int64]  # (N + 1,)
 
 
-Column = NDArray[Any] | Texts | Arrays
+Column = NDArray[Any] | Texts | Packed
 Rows = memoryview
 """Rows of one shape, as COPY takes them."""
 
@@ -121,21 +125,35 @@ def encode(table: Table, columns: Mapping[str, Column]) -> list[Rows]:
     """Encode these rows; those that are equally long everywhere stay in their order."""
     sizes = [s for s in (_sizes(columns[name]) for name, _ in table.columns) if s is not None]
     if not sizes:
-        return [_encode(table, columns, (), None)]
-    shapes, shape_of = np.unique(np.stack(sizes, axis=1), axis=0, return_inverse=True)
+        return [_encode(table, columns, (), ALL)]
+    shape_of = _shapes(sizes)
+    _, example = np.unique(shape_of, return_index=True)
+    shapes = [tuple(int(size[row]) for size in sizes) for row in example]
+    if len(shapes) == 1:
+        return [_encode(table, columns, shapes[0], ALL)]
     return [
-        _encode(table, columns, tuple(shape), np.flatnonzero(shape_of == i))
-        for i, shape in enumerate(shapes.tolist())
+        _encode(table, columns, shape, np.flatnonzero(shape_of == number))
+        for number, shape in enumerate(shapes)
     ]
 
 
+def _shapes(sizes: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Say which combination of sizes each row has, numbered from 0."""
+    found, before = np.zeros_like(sizes[0]), None
+    for size in sizes:
+        if len(size) and (before is None or not np.array_equal(size, before)):
+            _, found = np.unique(found * (size.max() + 1) + size, return_inverse=True)
+        before = size
+    return found
+
+
 def _sizes(column: Column) -> NDArray[np.int64] | None:
-    """Length of each row's value where lengths differ: bytes of a text, elements of an array."""
+    """Length of each row's value where lengths differ: a text's in bytes, else in elements."""
     match column:
         case Texts(values, which):
             sizes = np.array([len(value.encode()) for value in values], np.int64)
             return np.take(sizes, which)
-        case Arrays(_, offsets):
+        case Packed(_, offsets):
             return np.diff(offsets)
         case _:
             return None
@@ -145,13 +163,12 @@ def _encode(
     table: Table,
     columns: Mapping[str, Column],
     shape: tuple[int, ...],
-    rows: NDArray[np.intp] | None,
+    rows: slice | NDArray[np.intp],
 ) -> Rows:
-    """Encode those rows (None: all), which are of the same shape."""
+    """Encode those rows, which are of the same shape."""
     row = _row(table, shape)
-    if rows is None:
-        rows = np.arange(len(columns[table.columns[0][0]]))
-    out = np.empty(len(rows), row)
+    every = np.arange(len(columns[table.columns[0][0]]))
+    out = np.empty(len(every[rows]), row)
     out["fields"] = len(table.columns)
     for name, kind in table.columns:
         column = columns[name]
@@ -160,24 +177,30 @@ def _encode(
             case Texts(values, which):
                 texts = np.array([value.encode() for value in values])
                 out[name] = texts[which[rows]]
-            case Arrays(elements, offsets):
-                _fill(out[name], kind.removesuffix("[]"), elements, offsets[:-1][rows])
+            case Packed(elements, offsets):
+                each = kind.removesuffix("[]")
+                out[name] = to_wire(_square(elements, offsets, rows, row[name].shape[0]), each)
             case _:
                 out[name] = to_wire(column[rows], kind)
     return out.view(np.uint8).data
 
 
-def _fill(out: NDArray[Any], kind: str, elements: NDArray[Any], starts: NDArray[np.int64]) -> None:
-    """Write arrays of one length."""
-    length = out.dtype["values"].shape[0]
-    out["header"] = np.array((1, 0, ELEMENT_OID[kind], length, 1), ARRAY_HEADER)
-    out["values"]["size"] = FIXED[kind].itemsize
-    out["values"]["value"] = to_wire(elements[starts[:, None] + np.arange(length)], kind)
+def _square(
+    elements: NDArray[Any],
+    offsets: NDArray[np.int64],
+    rows: slice | NDArray[np.intp],
+    length: int,
+) -> NDArray[Any]:
+    """Elements of those rows, each of which has so many: (rows, length)."""
+    if isinstance(rows, slice):
+        return elements[offsets[0] : offsets[-1]].reshape(len(offsets) - 1, length)
+    found: NDArray[Any] = elements[offsets[:-1][rows][:, None] + np.arange(length)]
+    return found
 
 
 @lru_cache(maxsize=4096)
 def _row(table: Table, shape: tuple[int, ...]) -> np.dtype[Any]:
-    """Layout of a row whose texts and arrays have these lengths."""
+    """Layout of a row whose texts and packed elements have these lengths."""
     sizes = iter(shape)
     fields: list[tuple[str, Any]] = [("fields", ">i2")]
     for name, kind in table.columns:
@@ -185,8 +208,7 @@ def _row(table: Table, shape: tuple[int, ...]) -> np.dtype[Any]:
         if kind == "text":
             fields.append((name, f"S{next(sizes)}"))
         elif kind.endswith("[]"):
-            element = np.dtype([("size", ">i4"), ("value", FIXED[kind.removesuffix("[]")])])
-            fields.append((name, [("header", ARRAY_HEADER), ("values", element, (next(sizes),))]))
+            fields.append((name, (FIXED[kind.removesuffix("[]")], (next(sizes),))))
         else:
             fields.append((name, FIXED[kind]))
     return np.dtype(fields)

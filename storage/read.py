@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from psycopg import sql
 
-from storage.binary import ARRAY_HEADER, ELEMENT_OID, FIXED, from_wire
+from storage.binary import ARRAY_HEADER, FIXED, from_wire
 from storage.errors import StorageError
 from storage.pool import AsyncConnection
 
@@ -23,10 +23,8 @@ SELECT: Final = sql.SQL("SELECT {} FROM ({}) AS q")
 PACKED: Final = sql.SQL("array_agg({}::{})")
 TEXT_SIZES: Final = sql.SQL("array_agg(octet_length({}::text))")
 TEXT_BYTES: Final = sql.SQL("string_agg(convert_to({}::text, 'UTF8'), '')")
-SIZES: Final = sql.SQL("array_agg(cardinality({}))")
-JOINED: Final = sql.SQL("string_agg(array_send({}::{}), '')")
-WORD: Final = np.dtype(">i4")
-HEADER_WORDS: Final = ARRAY_HEADER.itemsize // WORD.itemsize
+SIZES: Final = sql.SQL("array_agg(octet_length({}))")
+JOINED: Final = sql.SQL("string_agg({}, '')")
 
 
 class NullValueError(StorageError):
@@ -38,7 +36,7 @@ class NullValueError(StorageError):
 
 
 class Ragged(NamedTuple):
-    """N rows of which each has some elements in columns of arrays."""
+    """N rows of which each has some elements in its packed columns."""
 
     rows: Columns  # (N,) each
     offsets: NDArray[np.int64]  # (N + 1,): row i has the elements [offsets[i], offsets[i + 1])
@@ -70,27 +68,23 @@ async def read_columns(
 async def read_ragged(
     connection: AsyncConnection, query: str, params: Params, types: Mapping[str, str]
 ) -> Ragged:
-    """Read what a query selects; types with ``[]`` (`int4[]`, `float4[]`) are columns of arrays.
+    """Read what a query selects; types with ``[]`` (`int4[]`, `float4[]`) are packed columns.
 
-    The arrays of one row must be equally long, as those of a track piece are.
+    Those of one row must have as many elements each, as those of a track piece have.
     """
     scalars = {name: kind for name, kind in types.items() if not kind.endswith("[]")}
-    arrays = {name: kind.removesuffix("[]") for name, kind in types.items() if name not in scalars}
-    wanted = _selected(scalars)
-    first = sql.Identifier(next(iter(arrays)))
-    wanted.append(SIZES.format(first))
-    wanted += [
-        JOINED.format(sql.Identifier(name), sql.SQL(f"{kind}[]")) for name, kind in arrays.items()
-    ]
+    packed = {name: kind.removesuffix("[]") for name, kind in types.items() if name not in scalars}
+    first = next(iter(packed))
+    wanted = [*_selected(scalars), SIZES.format(sql.Identifier(first))]
+    wanted += [JOINED.format(sql.Identifier(name)) for name in packed]
     values = await _one_row(connection, query, params, wanted)
     rows = _unpack(values, scalars)
-    joined = values[-len(arrays) :]
-    sizes = _array(values[-len(arrays) - 1], "int4", next(iter(arrays)))
+    sizes = _array(values[-len(packed) - 1], "int4", first) // FIXED[packed[first]].itemsize
     offsets = np.zeros(len(sizes) + 1, np.int64)
     np.cumsum(sizes, out=offsets[1:])
     elements = {
-        name: _elements(data or b"", kind, offsets, name)
-        for (name, kind), data in zip(arrays.items(), joined, strict=True)
+        name: _elements(data or b"", kind, int(offsets[-1]), name)
+        for (name, kind), data in zip(packed.items(), values[-len(packed) :], strict=True)
     }
     return Ragged(rows, offsets, elements)
 
@@ -146,21 +140,8 @@ def _texts(joined: bytes, sizes: NDArray[Any]) -> NDArray[Any]:
     return np.array([joined[a:b].decode() for a, b in pairwise(ends)], dtype=np.str_)
 
 
-def _elements(data: bytes, kind: str, offsets: NDArray[np.int64], name: str) -> NDArray[Any]:
-    """Elements of arrays that lie one behind the other, each with its header.
-
-    An empty array has no length and no lower bound in its header: three words instead of five.
-    """
-    words = np.frombuffer(data, WORD)
-    sizes = np.diff(offsets)
-    heads = np.where(sizes > 0, HEADER_WORDS, HEADER_WORDS - 2)
-    ends = np.cumsum(heads + 2 * sizes)
-    starts = ends - heads - 2 * sizes
-    if len(words) != (ends[-1] if len(ends) else 0) or np.any(words[starts + 1]):
-        raise NullValueError(name)
-    if not np.all(words[starts + 2] == ELEMENT_OID[kind]):
-        raise StorageError(f"{name} is no {kind}[]")
-    keep = np.ones(len(words), np.bool_)
-    for word in range(HEADER_WORDS):
-        keep[(starts + word)[heads > word]] = False
-    return from_wire(words[keep][1::2].view(FIXED[kind]), kind)
+def _elements(data: bytes, kind: str, count: int, name: str) -> NDArray[Any]:
+    """Elements that lie one behind the other."""
+    if len(data) != count * FIXED[kind].itemsize:
+        raise StorageError(f"{name} has {len(data)} bytes, which are not {count} of {kind}")
+    return from_wire(np.frombuffer(data, FIXED[kind]), kind)

@@ -124,7 +124,8 @@ class Street:
                 (start[1] + velocity[1] * since).tolist(),
                 [velocity[0]] * n, [velocity[1]] * n, [heading] * n, [0.2] * n,
             ]  # fmt: skip
-            self._many(f"INSERT INTO track_piece VALUES ({', '.join(['%s'] * len(row))})", [row])  # noqa: S608
+            places = ", ".join(["%s"] * 9 + ["packed(%s::int[])"] + ["packed(%s::real[])"] * 6)
+            self._many(f"INSERT INTO track_piece VALUES ({places})", [row])  # noqa: S608
         for minute in {int(s // 60) for s in np.arange(seconds[0], seconds[1], 1.0)}:
             self.mark(60 * minute)
 

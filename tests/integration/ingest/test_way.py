@@ -1,5 +1,6 @@
 """From the device through broker and ingest into the database, once."""
 
+import struct
 import threading
 import uuid
 from typing import Any
@@ -38,9 +39,9 @@ def test_every_stream_arrives(street: Any, ingest: Any, eventually: Any) -> None
     assert sorted(str(row[3]) for row in found) == ["12.5", "nan"]
     assert {row[4] for row in found} == {device.boot}
     assert len(street.rows("SELECT FROM signal_event WHERE parameter = 40000")) == 4
-    pieces = street.rows("SELECT track, x, class FROM track_piece ORDER BY track, captured")
-    assert {track for track, _, _ in pieces} == {7, 9}
-    assert [x for _, xs, _ in pieces for x in xs] == [1, 2, 3, 4, 5]
+    points = street.rows("SELECT track, x, class FROM track_point ORDER BY track, captured")
+    assert {track for track, _, _ in points} == {7, 9}
+    assert [x for _, x, _ in points] == [1, 2, 3, 4, 5]
     assert street.letters() == []
     assert ingest.meters.rows._value.get() == 511
 
@@ -100,9 +101,16 @@ def test_pieces_are_cut_at_the_minute(street: Any, eventually: Any) -> None:
     assert street.rows(
         "SELECT captured, until, x, delay, class FROM track_piece ORDER BY captured"
     ) == [
-        (from_micros(minute - 2), from_micros(minute - 1), [1, 2], [0, 1], 6),
-        (from_micros(minute), from_micros(minute + 1), [3, 4], [0, 1], 7),
+        (from_micros(minute - 2), from_micros(minute - 1), pack("f", 1, 2), pack("i", 0, 1), 6),
+        (from_micros(minute), from_micros(minute + 1), pack("f", 3, 4), pack("i", 0, 1), 7),
     ]
+    assert street.rows("SELECT captured, x FROM track_point ORDER BY captured") == [
+        (from_micros(moment), x) for moment, x in zip(t, [1, 2, 3, 4], strict=True)
+    ]
+
+
+def pack(kind: str, *elements: float) -> bytes:
+    return struct.pack(f">{len(elements)}{kind}", *elements)
 
 
 def test_delivered_twice_and_out_of_order(street: Any, ingest: Any, eventually: Any) -> None:

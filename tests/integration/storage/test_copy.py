@@ -14,7 +14,7 @@ from storage.copy import (
     OBSERVATION,
     SIGNAL_EVENT,
     TRACK_PIECE,
-    Arrays,
+    Packed,
     Table,
     Texts,
     encode,
@@ -51,7 +51,7 @@ def rows(draw: st.DrawFn, table: Table) -> dict[str, Any]:
     for name, kind in table.columns:
         if kind.endswith("[]"):
             elements = draw(values(kind.removesuffix("[]"), int(offsets[-1])))
-            columns[name] = Arrays(elements, offsets)
+            columns[name] = Packed(elements, offsets)
         else:
             columns[name] = draw(values(kind, n))
     return columns
@@ -64,7 +64,7 @@ def canonical(columns: dict[str, Any]) -> list[tuple[Any, ...]]:
         match column:
             case Texts(texts, which):
                 flat.append([texts[i] for i in which])
-            case Arrays(elements, offsets):
+            case Packed(elements, offsets):
                 flat.append([elements[a:b].tobytes() for a, b in pairwise(offsets)])
             case _:
                 flat.append([x if isinstance(x, str) else x.tobytes() for x in column])
@@ -75,13 +75,13 @@ async def write_and_read(url: str, table: Table, columns: dict[str, Any]) -> dic
     storage = StorageSettings(database_url=url)
     with connect(storage) as connection:
         connection.execute(f"TRUNCATE {table.name}")
-        write_rows(connection, table, [encode(table, columns)])
+        write_rows(connection, table, encode(table, columns))
     types = dict(table.columns)
     select = f"SELECT * FROM {table.name}"  # noqa: S608  # our own constant
     async with open_pool(storage) as pool, pool.connection() as reader:
         if any(kind.endswith("[]") for kind in types.values()):
             ragged = await read_ragged(reader, select, (), types)
-            arrays = {k: Arrays(v, ragged.offsets) for k, v in ragged.elements.items()}
+            arrays = {k: Packed(v, ragged.offsets) for k, v in ragged.elements.items()}
             return {**ragged.rows, **arrays}
         return await read_columns(reader, select, (), types)
 

@@ -11,7 +11,7 @@ from contracts.batch import SCHEMAS, Batch
 from contracts.clock import MINUTE
 from ingest import rows as making
 from ingest.rows import Mark, Sample, blocks, marks
-from storage.copy import Arrays, Table
+from storage.copy import Packed, Table
 from storage.registry import Device
 
 NOW = 1_800_000_000_000_000 // MINUTE * MINUTE
@@ -97,7 +97,7 @@ def test_pieces_hold_every_point_once(batches: list[list[tuple[int, int]]]) -> N
     finally:
         making.encode = original
     delay, x = seen["delay"], seen["x"]
-    assert isinstance(delay, Arrays)
+    assert isinstance(delay, Packed)
     found = []
     for i, (start, until) in enumerate(zip(seen["captured"], seen["until"], strict=True)):
         piece = slice(delay.offsets[i], delay.offsets[i + 1])
