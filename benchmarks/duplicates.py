@@ -20,16 +20,18 @@ GOAL = 0.8
 PUBLISHERS = 2
 
 
-def messages(port: int) -> int:
-    """Count what ingest has committed and acknowledged since it started."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
-        lines = answer.read().decode().splitlines()
+def messages(ports: range) -> int:
+    """Count what the workers have committed and acknowledged since they started."""
+    lines: list[str] = []
+    for port in ports:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            lines += answer.read().decode().splitlines()
     return int(sum(float(x.split()[1]) for x in lines if x.startswith("tepna_ingest_messages_t")))
 
 
-def is_over(port: int, expected: int) -> bool:
-    """Tell whether it has committed so many."""
-    return messages(port) >= expected
+def is_over(ports: range, expected: int) -> bool:
+    """Tell whether they have committed so many."""
+    return messages(ports) >= expected
 
 
 def main() -> None:
@@ -37,14 +39,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batches", type=int, default=1500, help="batches a publisher and round")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--workers", type=int, default=2, help="processes of ingest")
     arguments = parser.parse_args()
     rates: dict[int, list[float]] = {1: [], 2: []}
     total, port = PUBLISHERS * arguments.batches, free_port()
+    ports = range(port, port + arguments.workers)
     with street(PUBLISHERS) as where:
         storage = StorageSettings(database_url=where.database_url)
         with (
             connect(storage) as connection,
-            ingest(where, "--metrics-port", str(port)),
+            ingest(where, "--workers", str(arguments.workers), "--metrics-port", str(port)),
         ):
             for _ in range(arguments.rounds):
                 for times, found in rates.items():
@@ -56,8 +60,8 @@ def main() -> None:
                         ]
                         for device in where.devices
                     }
-                    expected = messages(port) + times * total
-                    over = partial(is_over, port, expected)
+                    expected = messages(ports) + times * total
+                    over = partial(is_over, ports, expected)
                     took = end_to_end(where, connection, "obs", sent, over)
                     found.append(total * ROWS / took)
     ratio = statistics.median(rates[2]) / statistics.median(rates[1])
@@ -69,6 +73,7 @@ def main() -> None:
         "delivered_twice_rows_per_s": [round(x) for x in rates[2]],
         "baseline": "the same, every batch delivered once",
         "baseline_rows_per_s": [round(x) for x in rates[1]],
+        "workers": arguments.workers,
         "machine": machine(),
     }
     print(json.dumps(result))

@@ -22,13 +22,14 @@ def main() -> None:
     """Measure and print one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batches", type=int, default=4000, help="batches a publisher and round")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--workers", type=int, default=2, help="processes of ingest")
     arguments = parser.parse_args()
     ours, theirs = [], []
     total = PUBLISHERS * arguments.batches
     with street(PUBLISHERS) as where:
         storage = StorageSettings(database_url=where.database_url)
-        with connect(storage) as connection, ingest(where):
+        with connect(storage) as connection, ingest(where, "--workers", str(arguments.workers)):
             for _ in range(arguments.rounds):
                 sent = {device: scalars(device, arguments.batches) for device in where.devices}
                 encoded = {device: [encode(b) for b in some] for device, some in sent.items()}
@@ -48,6 +49,7 @@ def main() -> None:
         "baseline_rows_per_s": [round(x) for x in theirs],
         "rows_per_batch": ROWS,
         "batches_per_transaction": GROUP,
+        "workers": arguments.workers,
         "machine": machine(),
     }
     print(json.dumps(result))

@@ -25,13 +25,14 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=2000, help="batches a publisher and round")
     parser.add_argument("--points", type=int, default=50, help="points of a piece")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--workers", type=int, default=2, help="processes of ingest")
     arguments = parser.parse_args()
     ours, theirs = [], []
     total = PUBLISHERS * arguments.batches
     points = total * USERS * arguments.points
     with street(PUBLISHERS) as where:
         storage = StorageSettings(database_url=where.database_url)
-        with connect(storage) as connection, ingest(where):
+        with connect(storage) as connection, ingest(where, "--workers", str(arguments.workers)):
             for _ in range(arguments.rounds):
                 encoded = {
                     device: [
@@ -59,6 +60,7 @@ def main() -> None:
         "baseline_rows_per_s": [round(x) for x in theirs],
         "points_per_piece": arguments.points,
         "points_per_batch": USERS * arguments.points,
+        "workers": arguments.workers,
         "machine": machine(),
     }
     print(json.dumps(result))
