@@ -1,19 +1,18 @@
 """Exactly once: which batches of each (device, boot) are committed.
 
-All of it happens in the transaction that writes the rows. The rows of the ledger are locked in one
-order by everybody, so that several ingest processes never wait for each other in a circle. Usually
-the ledger is only looked at before the rows are written, and locked and looked at again afterwards:
-whoever writes a hundred thousand rows holds up nobody meanwhile.
+All of it happens in the transaction that writes the rows. A batch's name is claimed before anything
+is written and until the commit, so that no other ingest process writes the same batch meanwhile;
+the rows of the ledger themselves are locked only when the telemetry is written, in one order by
+everybody: whoever writes a hundred thousand rows holds up nobody.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from contracts.batch import Gone
 from contracts.clock import from_micros
 from contracts.messages import Ranges
-from ingest.errors import IngestError
 from storage.literals import array, plain
 from storage.pool import Connection
 
@@ -29,13 +28,26 @@ SELECT DISTINCT device, boot FROM unnest(%(devices)s::int[], %(boots)s::uuid[]) 
 ORDER BY device, boot
 ON CONFLICT DO NOTHING"""
 
+# A name's lock is a number of 64 bits: two names that share one only wait for each other.
+_LOCK: Final = "hashtextextended(device || '/' || boot || '/' || seq, 0)"
+_NAMES: Final = "unnest(%(devices)s::int[], %(boots)s::uuid[], %(seqs)s::int8[])"
+CLAIM: Final = f"""
+SELECT place - 1 FROM {_NAMES} WITH ORDINALITY AS i(device, boot, seq, place)
+WHERE NOT pg_try_advisory_xact_lock({_LOCK})"""  # noqa: S608  # our own constants
+
+AWAIT: Final = f"""
+SELECT pg_advisory_xact_lock(number) FROM (
+    SELECT DISTINCT {_LOCK} AS number FROM {_NAMES} AS i(device, boot, seq)
+    ORDER BY number OFFSET 0
+) AS locks"""  # noqa: S608
+
 LOCK: Final = """
 SELECT FROM ledger
 WHERE (device, boot) IN (SELECT * FROM unnest(%(devices)s::int[], %(boots)s::uuid[]))
 ORDER BY device, boot
 FOR UPDATE"""
 
-# After the lock, a statement of its own: it must see what was committed while that was waited for.
+# A statement of its own: it must see what was committed until the names were claimed.
 FIND_KNOWN: Final = """
 SELECT place - 1, i.seq <@ committed, ARRAY(
     SELECT b.digest FROM batch b
@@ -104,10 +116,6 @@ Durable = dict[tuple[int, UUID], Ranges]
 """What each boot of each device may let go."""
 
 
-class OvertakenError(IngestError):
-    """Another worker has committed some of these batches since the ledger was looked at."""
-
-
 class Known(NamedTuple):
     """What the ledger says of a name."""
 
@@ -115,36 +123,24 @@ class Known(NamedTuple):
     digests: list[bytes]  # of the contents; none if that is longer ago than batches are kept
 
 
+def claim(connection: Connection, names: Sequence[Name]) -> set[int]:
+    """Claim these names until the transaction ends; return the places of those that others have."""
+    if not names:
+        return set()
+    return {place for (place,) in connection.execute(CLAIM, _written(names))}
+
+
+def wait(connection: Connection, names: Sequence[Name]) -> None:
+    """Claim these names until the transaction ends; wait for whoever has one of them."""
+    connection.execute(AWAIT, _written(names))
+
+
 def look(connection: Connection, names: Sequence[Name]) -> dict[int, Known]:
-    """Say what is known of these names at the moment, by the place of the name."""
+    """Say what is known of names that are claimed, by the place of the name."""
     if not names:
         return {}
-    return _known(connection.execute(FIND_KNOWN, _asked(names)))
-
-
-def lock(connection: Connection, names: Sequence[Name]) -> dict[int, Known]:
-    """Lock what these names belong to; say what is known, which now stays true."""
-    if not names:
-        return {}
-    arguments = _asked(names)
-    with connection.pipeline():
-        connection.execute(OPEN, arguments)
-        connection.execute(LOCK, arguments)
-        found = connection.execute(FIND_KNOWN, arguments)
-    return _known(found)
-
-
-def confirm(connection: Connection, names: Sequence[Name], looked: dict[int, Known]) -> None:
-    """Lock what these names belong to, if what was known of them when looked at is still true.
-
-    Raises
-    ------
-    OvertakenError
-        If it is not.
-    """
-    now = lock(connection, names)
-    if {p: k.committed for p, k in now.items()} != {p: k.committed for p, k in looked.items()}:
-        raise OvertakenError
+    rows = connection.execute(FIND_KNOWN, {**_written(names), "max_bytes": MAX_BYTES})
+    return {place: Known(committed, digests) for place, committed, digests in rows}
 
 
 def widen(
@@ -152,16 +148,16 @@ def widen(
 ) -> None:
     """Write these as committed, and those as lost unless they are committed."""
     devices, boots, seqs = _columns(committed)
-    connection.execute(
-        WIDEN,
-        {
-            "devices": array(devices + [loss.device for loss in losses]),
-            "boots": plain(map(str, boots + [loss.boot for loss in losses])),
-            "firsts": array(seqs + [loss.gone.first for loss in losses]),
-            "ends": array([seq + 1 for seq in seqs] + [loss.gone.end for loss in losses]),
-            "lost": array([False] * len(seqs) + [True] * len(losses)),
-        },
-    )
+    given = {
+        "devices": array(devices + [loss.device for loss in losses]),
+        "boots": plain(map(str, boots + [loss.boot for loss in losses])),
+        "firsts": array(seqs + [loss.gone.first for loss in losses]),
+        "ends": array([seq + 1 for seq in seqs] + [loss.gone.end for loss in losses]),
+        "lost": array([False] * len(seqs) + [True] * len(losses)),
+    }
+    connection.execute(OPEN, given)
+    connection.execute(LOCK, given)
+    connection.execute(WIDEN, given)
     if losses:
         connection.execute(
             NOTE_LOSS,
@@ -190,14 +186,6 @@ def durable(connection: Connection, names: Sequence[Name]) -> Durable:
 def _columns(names: Iterable[Name]) -> tuple[list[int], list[UUID], list[int]]:
     listed = list(names)
     return [n.device for n in listed], [n.boot for n in listed], [n.seq for n in listed]
-
-
-def _asked(names: Sequence[Name]) -> dict[str, object]:
-    return {**_written(names), "max_bytes": MAX_BYTES}
-
-
-def _known(rows: Iterable[tuple[Any, ...]]) -> dict[int, Known]:
-    return {place: Known(committed, digests) for place, committed, digests in rows}
 
 
 def _written(names: Iterable[Name]) -> dict[str, str]:

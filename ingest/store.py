@@ -142,46 +142,44 @@ def store(
     name_metrics(connection, foreign, devices, context.registry)
     metrics, messages = _with_metrics(connection, messages, devices, context.registry)
     group = _Group(messages, changes, foreign, devices, metrics)
-    try:
-        durable, tally = _commit(connection, group, context, locked=False)
-    except ledger.OvertakenError:
-        durable, tally = _commit(connection, group, context, locked=True)
+    durable, tally, busy = _commit(connection, group, context, wait=False)
+    if busy:  # the rest does not wait for them
+        later = _Group(busy, [], [], devices, metrics)
+        more, counted, _ = _commit(connection, later, context, wait=True)
+        durable |= more
+        tally.add(counted)
     identity_of = {devices[i].device: i for i in identities if i in devices}
     return Stored({(identity_of[d], boot): r for (d, boot), r in durable.items()}, tally)
 
 
 def _commit(
-    connection: Connection, group: _Group, context: Context, *, locked: bool
-) -> tuple[ledger.Durable, Tally]:
-    """Commit what the ledger does not have.
+    connection: Connection, group: _Group, context: Context, *, wait: bool
+) -> tuple[ledger.Durable, Tally, list[Judged]]:
+    """Commit what the ledger does not have; give back what others are about to commit.
 
-    Locks are taken in one order by everybody: keys of foreign messages, ledger, dead letters. If
-    not `locked` from the start, the ledger is locked when the rows are written, so that others
-    can write theirs at the same time; what they committed meanwhile is then found out.
-
-    Raises
-    ------
-    OvertakenError
-        Nothing is committed: another worker has committed some of it.
+    Locks are taken in one order by everybody: the names of batches, for which only those `wait`
+    who have nothing else in hand; keys of foreign messages, ledger, dead letters, latest values.
     """
     messages, changes, foreign, devices, metrics = group
     tally = Tally()
     with connection.transaction():
-        arrived = arrive(connection, foreign, devices, metrics, context.clock())
         named, unnamed = _named(messages, devices)
-        names = [_name(device, message) for device, message in named]
-        known = (ledger.lock if locked else ledger.look)(connection, names)
-        split = _split(named, names, known)
+        busy: list[Judged] = []
+        if wait:
+            ledger.wait(connection, [_name(*one) for one in named])
+        elif places := ledger.claim(connection, [_name(*one) for one in named]):
+            busy = [message for place, (_, message) in enumerate(named) if place in places]
+            named = [one for place, one in enumerate(named) if place not in places]
+        names = [_name(*one) for one in named]
+        split = _split(named, names, ledger.look(connection, names))
+        arrived = arrive(connection, foreign, devices, metrics, context.clock())
         split.unnamed.extend([*unnamed, *_strangers(changes, devices), *arrived.refused])
         split.fresh.extend((d, _without_nameless(m, metrics)) for d, m in arrived.apart)
-        rows = _write_rows(connection, split, metrics, context, arrived)
-        if not locked:
-            ledger.confirm(connection, names, known)
-        _write(connection, split, rows, context, tally, arrived)
+        _write(connection, split, metrics, context, tally, arrived)
         for change in [*changes, *(change for f in foreign for change in f.changes)]:
             if change.identity in devices:
                 write_state(connection, devices[change.identity].device, change)
-        return ledger.durable(connection, names), tally
+        return ledger.durable(connection, names), tally, busy
 
 
 def store_again(connection: Connection, message: Judged, context: Context) -> Tally:
@@ -198,8 +196,7 @@ def store_again(connection: Connection, message: Judged, context: Context) -> Ta
     tally = Tally()
     split = _Split([(device, message)], [], [], [])
     with connection.transaction():
-        rows = _write_rows(connection, split, metrics, context, NOTHING)
-        _write(connection, split, rows, context, tally, NOTHING)
+        _write(connection, split, metrics, context, tally, NOTHING)
     return tally
 
 
@@ -226,12 +223,13 @@ def _write_rows(
 def _write(
     connection: Connection,
     split: _Split,
-    rows: Encoded,
+    metrics: dict[str, int],
     context: Context,
     tally: Tally,
     arrived: Arrived,
 ) -> None:
-    """Write letters, ledger and marks of one transaction, whose rows are written."""
+    """Write rows, letters, ledger and marks of one transaction."""
+    rows = _write_rows(connection, split, metrics, context, arrived)
     if split.has_letters:
         dead_letters.lock(connection)
     lost = _keep_letters(connection, split, context, tally)

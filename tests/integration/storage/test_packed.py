@@ -1,5 +1,6 @@
 """Pieces whose points lie in bytes: SQL reads the same numbers, and older rows kept theirs."""
 
+import math
 import struct
 from typing import Any
 
@@ -11,7 +12,7 @@ from storage import migrate as migrating
 from storage.migrate import migrate, migrations
 from storage.pool import Connection, StorageSettings, connect
 
-FLOATS = st.lists(st.floats(width=32), max_size=20)
+FLOATS = st.lists(st.floats(width=32, allow_nan=False) | st.just(math.nan), max_size=20)
 INTEGERS = st.lists(st.integers(-(2**31), 2**31 - 1), max_size=20)
 STEP = "0019_packed_pieces"
 

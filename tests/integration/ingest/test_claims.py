@@ -1,4 +1,4 @@
-"""Workers that write the same batches at the same moment: one of them finds out and leaves them."""
+"""Workers that have the same batches at the same moment: one writes them, the others wait."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from storage.pool import StorageSettings, connect
 
 WAITING = """
 SELECT count(*) FROM pg_stat_activity
-WHERE datname = current_database() AND wait_event_type = 'Lock' AND starts_with(query, 'COPY')"""
+WHERE datname = current_database() AND wait_event_type = 'Lock'"""
 
 
 def deliver(batch: Batch) -> Delivery:
@@ -29,7 +29,7 @@ def deliver(batch: Batch) -> Delivery:
 
 @pytest.fixture
 def at_once(database_url: str, street: Any, eventually: Any) -> Any:
-    """Store each of these groups in a worker of its own, all of which look before any writes."""
+    """Store each of these groups in a worker of its own; nobody commits before all are at it."""
 
     def work(deliveries: Sequence[Delivery]) -> Tally:
         context = Context(Registry(), DeadLetterQuota(10, 1 << 20), utc_now)
@@ -43,7 +43,7 @@ def at_once(database_url: str, street: Any, eventually: Any) -> Any:
             with connect(StorageSettings(database_url=database_url)) as gate, gate.transaction():
                 gate.execute("LOCK TABLE observation IN EXCLUSIVE MODE")
                 working = [workers.submit(work, group) for group in groups]
-                eventually("all write", lambda: street.rows(WAITING) == [(len(groups),)])
+                eventually("all wait", lambda: street.rows(WAITING) == [(len(groups),)])
             for one in working:
                 found.add(one.result())
         return found
