@@ -1,7 +1,7 @@
 """The batch: one MessagePack map, columnar, that carries every kind of sample.
 
 A column is one little-endian byte string: raw when its length is ``rows * itemsize``, zstd
-otherwise (compression is used only when it is smaller, so the length tells). Decoding is
+otherwise (compression is used only when it pays, so the length tells). Decoding is
 ``np.frombuffer``, never a loop over samples.
 """
 
@@ -21,6 +21,9 @@ MAX_ROWS: Final = 100_000
 
 MAX_BYTES: Final = 1 << 20
 """Bytes that one batch may take on the wire; the broker refuses more than four times this."""
+
+WORTH: Final = 0.9
+"""A column is compressed if it gets this small; less is not worth unpacking it at the other end."""
 
 CONTENT_TYPE: Final = "application/vnd.tepna.batch+msgpack"
 
@@ -164,7 +167,7 @@ def encode(batch: Batch) -> bytes:
         _check_names(name, array, batch.names)
         raw = array.tobytes()
         packed = _zstd.compress(raw)
-        columns[name] = packed if len(packed) < len(raw) else raw
+        columns[name] = packed if len(packed) < WORTH * len(raw) else raw
     wire = _Wire(
         schema=batch.schema,
         device=batch.device,

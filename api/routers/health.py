@@ -39,14 +39,14 @@ class Part(BaseModel):
 
 
 class IngestWorker(Part):
-    """One ingest process, in its own words."""
+    """One ingest process or HTTP door, in its own words."""
 
     worker: str = Field(examples=["tepna-ingest"])
     said_at: AwareDatetime
     held_messages: int = Field(description="received, and not yet committed and acknowledged")
     held_bytes: int
     oldest_s: float = Field(description="how long the oldest of those has been held")
-    reading: bool = Field(description="false: it holds as much as it may, and the broker queues")
+    reading: bool = Field(description="false: it holds as much as it may, and what comes must wait")
 
 
 class Ingest(Part):
@@ -179,7 +179,7 @@ def _worker(row: WorkerRow, now: datetime) -> IngestWorker:
     elif health.database_lost_since is not None:
         detail = "the database is away"
     elif not health.reading:
-        detail = "holds as much as it may: the broker queues"
+        detail = "holds as much as it may: what comes must wait"
     else:
         detail = "works" if state == "ok" else "the database is slow"
     return IngestWorker(

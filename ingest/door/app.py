@@ -21,6 +21,7 @@ from ingest.door.desk import Desk
 from ingest.door.meters import Metering, Meters
 from ingest.door.problems import HANDLERS, DeadLetterError
 from ingest.door.settings import DoorSettings
+from ingest.health import Heartbeat
 from ingest.store import Stored
 from storage.keys import KeyRing, find_device_key
 from storage.pool import open_pool
@@ -49,7 +50,10 @@ def create_door(settings: DoorSettings, clock: Clock) -> Starlette:
         async with open_pool(settings, name="tepna-door") as pool:
             app.state.keys = KeyRing(pool, find_device_key)
             app.state.pool = pool
+            heartbeat = Heartbeat(settings, settings.door_name, desk.tell)
+            heartbeat.start()
             yield
+            await asyncio.to_thread(heartbeat.stop)
         await asyncio.to_thread(desk.close)
 
     async def post_uplink(request: Request) -> Response:

@@ -93,7 +93,7 @@ async def test_each_ingest_worker_is_told_of(api, database):
         ("ingest/2", "down"),
     ]
     assert ingest["workers"][0]["held_messages"] == 3
-    assert ingest["workers"][1]["detail"] == "holds as much as it may: the broker queues"
+    assert ingest["workers"][1]["detail"] == "holds as much as it may: what comes must wait"
     assert ingest["workers"][2]["detail"].startswith("silent for ")
 
 

@@ -230,6 +230,30 @@ def test_what_cannot_be_read_here(door: Door) -> None:
         assert client.get("/v1/health").json() == {"state": "ok"}
 
 
+def test_it_says_how_it_does(limits: DoorSettings, connection: Connection) -> None:
+    def said() -> list[tuple[Any, ...]]:
+        query = """
+            SELECT worker, health->>'state', (health->>'messages')::int, (health->>'bytes')::int
+            FROM ingest_worker"""
+        return connection.execute(query).fetchall()
+
+    key = create_device_key(connection, DEVICE)
+    with served(limits) as (url, app):
+        wait_for(lambda: said() == [("tepna-door", "ok", 0, 0)])
+        door, sent = Door(url, key or "", connection, app), encode(batch())
+        with ThreadPoolExecutor(1) as pool:
+            with connection.transaction():
+                connection.execute("LOCK TABLE batch")
+                answer = pool.submit(door.post, sent)
+                wait_for(lambda: app.state.desk.tell().messages == 1)
+                told = app.state.desk.tell()
+                assert (told.bytes, told.reading) == (len(sent), True)
+            assert answer.result().status_code == 200
+        told = app.state.desk.tell()
+        assert (told.messages, told.bytes, told.oldest_s, told.state) == (0, 0, 0, "ok")
+    assert said() == []  # who leaves in order is not missed
+
+
 def test_too_large(door: Door) -> None:
     problem(door.post(b"x" * (MAX_BYTES + 1)), 413, "too-large")
 
@@ -418,8 +442,12 @@ class TestDatabaseThatGoesAway:
         assert int(refused.headers["retry-after"]) > 0
         assert door.rows() == [(1,)]
         problem(door.post(sent), 503, "no-database")
+        told = door.app.state.desk.tell()
+        assert told.state == "down"
+        assert told.database_lost_since is not None
         server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
         assert door.post(sent).json()["rows"] == 5
+        assert door.app.state.desk.tell().state == "ok"
         assert door.rows() == [(6,)]
 
     def test_again_and_again(self, door: Door, limits: DoorSettings, server: Connection) -> None:
