@@ -48,7 +48,7 @@ def main() -> None:
         storage = StorageSettings(database_url=where.database_url)
         with (
             connect(storage) as connection,
-            ingest(where, "--workers", str(arguments.workers), "--metrics-port", str(port)),
+            ingest(where, "--metrics-port", str(port), workers=arguments.workers),
         ):
             for _ in range(arguments.rounds):
                 for times, found in rates.items():

@@ -29,7 +29,7 @@ def main() -> None:
     total = PUBLISHERS * arguments.batches
     with street(PUBLISHERS) as where:
         storage = StorageSettings(database_url=where.database_url)
-        with connect(storage) as connection, ingest(where, "--workers", str(arguments.workers)):
+        with connect(storage) as connection, ingest(where, workers=arguments.workers):
             for _ in range(arguments.rounds):
                 sent = {device: scalars(device, arguments.batches) for device in where.devices}
                 encoded = {device: [encode(b) for b in some] for device, some in sent.items()}

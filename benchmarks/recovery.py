@@ -26,11 +26,11 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=HOUR, help="of backlog")
     parser.add_argument("--agents", type=int, default=200)
     parser.add_argument("--window", type=int, default=64, help="batches that await durable")
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=2, help="processes of ingest")
     arguments = parser.parse_args()
     backlog = round(arguments.minutes * 60 * RATE)
     lags: list[float] = []
-    with street(arguments.agents) as where, ingest(where, "--workers", str(arguments.workers)):
+    with street(arguments.agents) as where, ingest(where, workers=arguments.workers):
         [batch] = trajectories("", 1, users=USERS, points=POINTS)
         plan = Plan(batch, "tracks", arguments.window, backlog, RATE, 86_400)
         with fleet(where.devices, plan) as reports:

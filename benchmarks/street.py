@@ -64,18 +64,19 @@ def street(devices: int) -> Iterator[Street]:
 
 
 @contextmanager
-def ingest(where: Street, *arguments: str) -> Iterator[int]:
-    """Run ingest as its own process, and wait until it has subscribed; gives its process id."""
+def ingest(where: Street, *arguments: str, workers: int = 1) -> Iterator[int]:
+    """Run ingest as its own process, and wait until all have subscribed; gives its process id."""
     environment = {
         **os.environ,
         "TEPNA_DATABASE_URL": where.database_url,
         "TEPNA_MQTT_URL": where.mqtt_url,
     }
-    command = [sys.executable, "-c", "from ingest.cli import app; app()", "run", *arguments]
+    command = [sys.executable, "-c", "from ingest.cli import app; app()", "run"]
+    command += ["--workers", str(workers), *arguments]
     with tempfile.TemporaryFile("w+") as said:
         process = subprocess.Popen(command, env=environment, stderr=said)  # noqa: S603  # ours
         try:
-            until("ingest's subscription", lambda: _said(said.fileno(), b"subscribed"))
+            until("ingest's subscription", lambda: _said(said.fileno(), b"subscribed") == workers)
             yield process.pid
         finally:
             process.terminate()
@@ -99,5 +100,5 @@ def until(what: str, happened: Callable[[], bool], wait: float = 0.01) -> None:
         time.sleep(wait)
 
 
-def _said(file: int, word: bytes) -> bool:
-    return word in os.pread(file, 1 << 20, 0)
+def _said(file: int, word: bytes) -> int:
+    return os.pread(file, 1 << 20, 0).count(word)

@@ -32,7 +32,7 @@ def main() -> None:
     points = total * USERS * arguments.points
     with street(PUBLISHERS) as where:
         storage = StorageSettings(database_url=where.database_url)
-        with connect(storage) as connection, ingest(where, "--workers", str(arguments.workers)):
+        with connect(storage) as connection, ingest(where, workers=arguments.workers):
             for _ in range(arguments.rounds):
                 encoded = {
                     device: [

@@ -17,6 +17,9 @@ from ingest.inbox import Delivery
 EARLIEST: Final = 1_262_304_000_000_000
 """2010-01-01: what was captured before was captured by a clock that nobody set. [us]"""
 
+MAX_NAME: Final = 200
+"""Characters of an event's kind or object."""
+
 KNOWN_VALUES: Final = {"obs": ("value",), "tracks": ("x", "y"), "events": (), "signal": ()}
 """Columns that must be finite; in the other ones NaN says that the value is not known."""
 
@@ -166,10 +169,21 @@ def sift(judged: Judged) -> Judged:
             known = name in KNOWN_VALUES[judged.stream]
             unusable |= ~np.isfinite(column) if known else np.isinf(column)
     judged = split_off(judged, unusable, "not-finite", "a value or position is no finite number")
+    if judged.stream == "events":
+        judged = _split_names(judged)
     if judged.batch is None or (windows := _windows(judged.batch)) <= MAX_WINDOWS:
         return judged
     detail = f"samples of {windows} different minutes, at most {MAX_WINDOWS} are taken"
     return refuse(judged, "scattered", detail)
+
+
+def _split_names(judged: Judged) -> Judged:
+    batch = judged.batch
+    if batch is None or all(len(name) <= MAX_NAME for name in batch.names):  # as nearly always
+        return judged
+    long = np.array([len(name) > MAX_NAME for name in batch.names])
+    bad = long[batch.columns["kind"]] | long[batch.columns["object"]]
+    return split_off(judged, bad, "bad-name", f"a name of more than {MAX_NAME} characters")
 
 
 def _windows(batch: Batch) -> int:

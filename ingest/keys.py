@@ -9,16 +9,17 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from contracts.clock import MINUTE, from_micros
-from storage.literals import plain
+from storage.literals import array, plain
 from storage.pool import Connection
 
 REMEMBERED: Final = 60 * MINUTE
 """How long a delivery's name holds: the broker uses its packet ids again and again. [us]"""
 
-# What is delivered for the first time is new, whoever had its packet id before.
+# What is delivered for the first time is new, whoever had its packet id before. That one was stored
+# before this was received; what is younger is this itself, stored when the connection broke.
 FORGET: Final = """
-DELETE FROM message_key
-WHERE key = ANY(%(first)s::uuid[]) OR (key = ANY(%(again)s::uuid[]) AND stored < %(since)s)"""
+DELETE FROM message_key USING unnest(%(keys)s::uuid[], %(since)s::int8[]) AS i(name, since)
+WHERE key = name AND stored < timestamptz 'epoch' + INTERVAL '1 microsecond' * since"""
 
 CLAIM: Final = """
 WITH given AS (
@@ -37,6 +38,7 @@ class Claim(NamedTuple):
     key: str  # 32 hexadecimal digits
     delivery: bool = False  # it names only the delivery: the message itself has nothing that does
     again: bool = False  # the broker says that it has delivered it before
+    received: int = 0  # when it was delivered [us]
 
 
 def claim(connection: Connection, claims: Sequence[Claim], now: int) -> set[int]:
@@ -49,9 +51,8 @@ def claim(connection: Connection, claims: Sequence[Claim], now: int) -> set[int]
         connection.execute(
             FORGET,
             {
-                "first": plain(one.key for one in passing if not one.again),
-                "again": plain(one.key for one in passing if one.again),
-                "since": from_micros(now - REMEMBERED),
+                "keys": plain(one.key for one in passing),
+                "since": array([now - REMEMBERED if x.again else x.received for x in passing]),
             },
         )
     found = connection.execute(CLAIM, {"keys": keys, "now": from_micros(now)})

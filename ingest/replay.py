@@ -1,10 +1,13 @@
 """Replay of dead letters: judged anew, and stored and removed in one transaction."""
 
+import msgspec
+
 from contracts.clock import Clock, to_micros
 from contracts.topics import is_ours
-from ingest.dead_letters import Kept, take
+from ingest.dead_letters import Kept, lock, take
 from ingest.errors import IngestError
 from ingest.foreign import posted
+from ingest.foreign.arrive import PART
 from ingest.foreign.births import complete
 from ingest.foreign.conflicts import CONFLICT
 from ingest.foreign.judge import Interpreter
@@ -43,6 +46,7 @@ def replay(connection: Connection, number: int, settings: ReplaySettings, clock:
     context = Context(Registry(), settings.quota, clock)
     try:
         with connection.transaction():
+            lock(connection)  # before the letter, as everybody does
             kept = take(connection, number)
             if kept is None:
                 raise NoSuchLetterError
@@ -80,6 +84,9 @@ def _replay_foreign(
 ) -> Tally:
     interpreter = Interpreter(settings.sources, ahead=settings.clock_ahead_s)
     message = complete(connection, interpreter, interpreter.judge(delivery))
+    if (only := delivery.properties.get(PART)) is not None:
+        ours = tuple(part for part in message.parts if part.identity == only)
+        message = msgspec.structs.replace(message, parts=ours, changes=())
     if message.letters:
         msg = "; ".join(f"{x.reason}: {x.detail}" for x in message.letters)
         raise StillDeadError(msg)

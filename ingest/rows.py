@@ -157,8 +157,8 @@ def _track_pieces(samples: Sequence[Sample], *_: object) -> Block:
         "class": _joined(samples, "cls")[order][last],
         "length": _joined(samples, "length")[order][last],
         "width": _joined(samples, "width")[order][last],
-        "delay": Packed(delay, offsets),
-        **{name: Packed(_joined(samples, name)[order], offsets) for name in POINT},
+        "delays": Packed(delay, offsets),
+        **{f"{name}s": Packed(_joined(samples, name)[order], offsets) for name in POINT},
     }
     return Block(TRACK_PIECE, encode(TRACK_PIECE, columns))
 

@@ -52,7 +52,9 @@ class IngestSettings(ReplaySettings):
     mqtt_ca: str | None = Field(None, description="file of the authority that signed the broker")
     ingest_client: str = Field("tepna-ingest", description="name of the session at the broker")
     ingest_window: int = Field(600, ge=1, le=65_535, description="unacknowledged messages at once")
-    ingest_group: int = Field(200, ge=1, description="messages that one transaction may take")
+    ingest_group: int = Field(
+        200, ge=1, le=1000, description="messages that one transaction may take, a lock each"
+    )
 
     @property
     def broker(self) -> Broker:

@@ -158,7 +158,7 @@ def _commit(
     """Commit what the ledger does not have; give back what others are about to commit.
 
     Locks are taken in one order by everybody: the names of batches, for which only those `wait`
-    who have nothing else in hand; keys of foreign messages, ledger, dead letters, latest values.
+    who have nothing else in hand; keys of foreign messages, dead letters, ledger, latest values.
     """
     messages, changes, foreign, devices, metrics = group
     tally = Tally()
@@ -176,9 +176,8 @@ def _commit(
         split.unnamed.extend([*unnamed, *_strangers(changes, devices), *arrived.refused])
         split.fresh.extend((d, _without_nameless(m, metrics)) for d, m in arrived.apart)
         _write(connection, split, metrics, context, tally, arrived)
-        for change in [*changes, *(change for f in foreign for change in f.changes)]:
-            if change.identity in devices:
-                write_state(connection, devices[change.identity].device, change)
+        for device, change in _told([*changes, *(c for f in foreign for c in f.changes)], devices):
+            write_state(connection, device.device, change)
         return ledger.durable(connection, names), tally, busy
 
 
@@ -262,6 +261,12 @@ def _sendings(samples: Sequence[Sample]) -> list[Sending]:
         Sending(device.device, batch.simulated, batch.sent_at, received)
         for device, batch, received in samples
     ]
+
+
+def _told(changes: Sequence[Change], devices: dict[str, Device]) -> list[tuple[Device, Change]]:
+    """States of registered devices: those of one as they came, the devices in everybody's order."""
+    known = [(devices[c.identity], c) for c in changes if c.identity in devices]
+    return sorted(known, key=lambda one: one[0].device)
 
 
 def _strangers(changes: Sequence[Change], devices: dict[str, Device]) -> list[Judged]:

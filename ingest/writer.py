@@ -75,6 +75,15 @@ class Writer:
         return groups(deliveries, self._judge, self._context.registry)
 
     def _judge(self, delivery: Delivery) -> Message:
+        """Judge one message; whatever its bytes make of us, the others' must not wait for ever."""
+        try:
+            return self._judged(delivery)
+        except Exception as fault:
+            log.exception("a message on %s cannot be judged", delivery.topic)
+            identity = "/".join(delivery.topic.split("/")[2:4]) if is_ours(delivery.topic) else ""
+            return refuse(unnamed(delivery, identity), "cannot-be-judged", repr(fault))
+
+    def _judged(self, delivery: Delivery) -> Message:
         if not is_ours(delivery.topic):
             with self._interpreting:
                 return self._interpreter.judge(delivery)

@@ -73,13 +73,13 @@ TRACK_PIECE: Final = Table(
         ("simulated", "bool"),
         ("length", "float4"),
         ("width", "float4"),
-        ("delay", "int4[]"),
-        ("x", "float4[]"),
-        ("y", "float4[]"),
-        ("vx", "float4[]"),
-        ("vy", "float4[]"),
-        ("heading", "float4[]"),
-        ("sd", "float4[]"),
+        ("delays", "int4[]"),
+        ("xs", "float4[]"),
+        ("ys", "float4[]"),
+        ("vxs", "float4[]"),
+        ("vys", "float4[]"),
+        ("headings", "float4[]"),
+        ("sds", "float4[]"),
     ),
 )
 EVENT: Final = Table(
@@ -127,13 +127,17 @@ def encode(table: Table, columns: Mapping[str, Column]) -> list[Rows]:
     if not sizes:
         return [_encode(table, columns, (), ALL)]
     shape_of = _shapes(sizes)
+    if not len(shape_of):
+        return []
     _, example = np.unique(shape_of, return_index=True)
     shapes = [tuple(int(size[row]) for size in sizes) for row in example]
     if len(shapes) == 1:
         return [_encode(table, columns, shapes[0], ALL)]
+    order = np.argsort(shape_of, kind="stable")
+    ends = np.cumsum(np.bincount(shape_of))[:-1]
     return [
-        _encode(table, columns, shape, np.flatnonzero(shape_of == number))
-        for number, shape in enumerate(shapes)
+        _encode(table, columns, shape, rows)
+        for shape, rows in zip(shapes, np.split(order, ends), strict=True)
     ]
 
 
@@ -175,8 +179,9 @@ def _encode(
         out[f"{name} size"] = row[name].itemsize
         match column:
             case Texts(values, which):
-                texts = np.array([value.encode() for value in values])
-                out[name] = texts[which[rows]]
+                used, place = np.unique(which[rows], return_inverse=True)
+                texts = [values[i].encode() for i in used]
+                out[name] = np.array(texts, row[name])[place]
             case Packed(elements, offsets):
                 each = kind.removesuffix("[]")
                 out[name] = to_wire(_square(elements, offsets, rows, row[name].shape[0]), each)

@@ -11,11 +11,19 @@ DatabaseLostError = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
     psycopg.errors.ReadOnlySqlTransaction,
+    psycopg.errors.IdleInTransactionSessionTimeout,  # we were asleep, not it
 )
 """The database cannot be reached or cannot work at present: the same may succeed later."""
 
-RefusedDataError = (psycopg.DataError, psycopg.IntegrityError)
-"""The database refuses these values: the same will never succeed."""
+RefusedDataError = (
+    psycopg.DataError,
+    psycopg.IntegrityError,
+    psycopg.errors.ProgramLimitExceeded,
+)
+"""The database refuses these values: the same will never succeed.
+
+Look for these first: to the driver some are operational errors, too.
+"""
 
 
 class StorageError(Exception):

@@ -14,7 +14,8 @@ MINUTE: Final = timedelta(minutes=1)
 # A piece never crosses a minute's border, so those that reach into the margin began within it or
 # in the minute before.
 PIECES: Final[LiteralString] = """
-SELECT captured, device, boot, track, class, length, width, delay, x, y, vx, vy, heading, sd
+SELECT captured, device, boot, track, class, length, width, delays AS delay, xs AS x, ys AS y,
+       vxs AS vx, vys AS vy, headings AS heading, sds AS sd
 FROM track_piece
 WHERE device = ANY(%(devices)s) AND simulated = %(simulated)s
     AND captured >= %(begin)s - %(margin)s - INTERVAL '1 minute'

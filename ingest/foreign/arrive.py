@@ -1,7 +1,10 @@
 """Foreign messages within the transaction: which of them are new, and what becomes of the rest."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+import msgspec
 
 from ingest import keys
 from ingest.foreign import conflicts
@@ -12,6 +15,9 @@ from ingest.judge import Judged, refuse, unnamed
 from ingest.registry import Registry
 from storage.pool import Connection
 from storage.registry import Device
+
+PART: Final = "tepna-part"
+"""Property of a dead letter: only what its message says of this device is in it."""
 
 
 class Arrived(NamedTuple):
@@ -62,9 +68,10 @@ def arrive(
             device = devices.get(part.identity)
             if device is None:
                 detail = f"{part.identity!r} is not registered, or is retired"
-                refused.append(_letter(message, "unregistered-device", detail))
+                refused.append(_part_letter(message, part, "unregistered-device", detail))
             elif (stream := _forbidden(part, device)) is not None:
-                refused.append(_letter(message, "stream-not-allowed", f"it may not send {stream}"))
+                detail = f"{part.identity!r} may not send {stream}"
+                refused.append(_part_letter(message, part, "stream-not-allowed", detail))
             else:
                 candidates.append(Arrival(device, part, message))
     new = keys.claim(connection, [arrival.part.claim for arrival in candidates], now)
@@ -94,6 +101,15 @@ def _forbidden(part: Part, device: Device) -> str | None:
     return next((stream for stream in wanted if stream not in device.streams), None)
 
 
+def _part_letter(message: Foreigner, part: Part, reason: str, detail: str) -> Judged:
+    """Make the message a dead letter for the sake of one part: the others are stored already."""
+    delivery = message.delivery
+    alone = delivery._replace(properties={PART: part.identity, **delivery.properties})
+    bare = unnamed(alone, message.label)
+    named = hashlib.sha256(bare.digest + part.claim.key.encode()).digest()
+    return refuse(msgspec.structs.replace(bare, digest=named), reason, detail)
+
+
 def _letter(message: Foreigner, reason: str, detail: str) -> Judged:
-    """Make the whole message a dead letter; what of it is stored meanwhile is known at a replay."""
+    """Make the whole message a dead letter."""
     return refuse(unnamed(message.delivery, message.label), reason, detail)

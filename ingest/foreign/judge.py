@@ -115,6 +115,8 @@ class Interpreter:
             readings = self._adapters[route.source.format](message, route.source)
         except OverflowError as fault:  # whole numbers know no bound, neither in JSON nor in CBOR
             raise ForeignError("bad-number", str(fault)) from fault
+        except RecursionError as fault:
+            raise ForeignError("bad-payload", "it is nested too deep") from fault
         count = sum(len(reading.values) + len(reading.texts) for reading in readings)
         if count > MAX_VALUES:
             raise ForeignError("too-large", f"{count} values, at most {MAX_VALUES} are taken")
@@ -204,7 +206,9 @@ class Interpreter:
         # What needs no acknowledgement has no packet id, and is never delivered again.
         packet = delivery.packet or f"at {delivery.received}"
         name = f"{self._session}\n{packet}\n{delivery.topic}\n{whose}\n".encode()
-        return Claim(hashlib.sha256(name + what).hexdigest()[:32], True, delivery.again)
+        return Claim(
+            hashlib.sha256(name + what).hexdigest()[:32], True, delivery.again, delivery.received
+        )
 
 
 _RECEPTION: Final = int(Quality.RECEPTION)

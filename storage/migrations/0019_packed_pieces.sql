@@ -1,5 +1,6 @@
 -- The points of a piece as bytes: each element big-endian, as PostgreSQL sends it, one behind the other.
--- An array of them takes three times as long to write, and twice the room when pieces are short.
+-- An array of them takes three times as long to write, and twice the room when pieces are short. The
+-- columns have other names, so that an ingest of another version fails instead of writing nonsense.
 
 CREATE FUNCTION packed(elements real[]) RETURNS bytea
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
@@ -49,13 +50,13 @@ CREATE TABLE track_piece (
     simulated boolean NOT NULL,
     length    real NOT NULL,                 -- [m]
     width     real NOT NULL,                 -- [m]
-    delay     bytea NOT NULL,                -- integer [us] after captured
-    x         bytea NOT NULL,                -- real [m] east of the site's origin
-    y         bytea NOT NULL,                -- real [m] north of it
-    vx        bytea NOT NULL,                -- real [m/s]
-    vy        bytea NOT NULL,                -- real [m/s]
-    heading   bytea NOT NULL,                -- real [rad] counter-clockwise from east
-    sd        bytea NOT NULL                 -- real [m] standard deviation of x and y
+    delays    bytea NOT NULL,                -- integer [us] after captured
+    xs        bytea NOT NULL,                -- real [m] east of the site's origin
+    ys        bytea NOT NULL,                -- real [m] north of it
+    vxs       bytea NOT NULL,                -- real [m/s]
+    vys       bytea NOT NULL,                -- real [m/s]
+    headings  bytea NOT NULL,                -- real [rad] counter-clockwise from east
+    sds       bytea NOT NULL                 -- real [m] standard deviation of x and y
 );
 SELECT create_hypertable('track_piece', by_range('captured', INTERVAL '1 day'), create_default_indexes => false);
 
@@ -67,9 +68,9 @@ DROP TABLE track_piece_in_arrays;
 CREATE INDEX track_piece_time ON track_piece (device, captured);
 
 CREATE VIEW track_point AS
-SELECT captured + integer_at(delay, place) * INTERVAL '1 microsecond' AS captured,
+SELECT captured + integer_at(delays, place) * INTERVAL '1 microsecond' AS captured,
        device, boot, track, class, simulated, length, width,
-       real_at(x, place) AS x, real_at(y, place) AS y,
-       real_at(vx, place) AS vx, real_at(vy, place) AS vy,
-       real_at(heading, place) AS heading, real_at(sd, place) AS sd
-FROM track_piece, generate_series(0, octet_length(delay) / 4 - 1) AS place;
+       real_at(xs, place) AS x, real_at(ys, place) AS y,
+       real_at(vxs, place) AS vx, real_at(vys, place) AS vy,
+       real_at(headings, place) AS heading, real_at(sds, place) AS sd
+FROM track_piece, generate_series(0, octet_length(delays) / 4 - 1) AS place;

@@ -126,8 +126,8 @@ async def test_one_changed_sample_changes_the_digest(
     fill(street, 1)
     await settle(worker)
     value = (await evaluate(0, 60))["severe-conflicts"]
-    moved = "packed(ARRAY[real_at(x, 0) + 0.001]::real[]) || substring(x FROM 5)"
-    street.connection.execute(f"UPDATE track_piece SET x = {moved} WHERE track = 100")  # noqa: S608
+    moved = "packed(ARRAY[real_at(xs, 0) + 0.001]::real[]) || substring(xs FROM 5)"
+    street.connection.execute(f"UPDATE track_piece SET xs = {moved} WHERE track = 100")  # noqa: S608
     again = await recompute(reader, value.value_id)
     assert not again.identical
     assert any(change.startswith("2026-05-04T07:00:00+00:00: points") for change in again.changes)

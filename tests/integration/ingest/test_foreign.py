@@ -4,6 +4,7 @@ import threading
 import tomllib
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from contracts.batch import SCHEMAS, Batch, encode
 from contracts.clock import from_micros, utc_now
 from ingest.foreign.sparkplug_payload import Payload
-from ingest.inbox import Inbox
+from ingest.inbox import Delivery, Inbox
 from ingest.receiver import Receiver
 from ingest.replay import StillDeadError, replay
 from ingest.run import Ingest
@@ -37,6 +38,14 @@ format = "senml"
 topics = ["{root}/senml/+"]
 pilot = "{pilot}"
 device = "{{1}}"
+account = "{account}"
+
+[[source]]
+name = "many"
+format = "senml"
+topics = ["{root}/many/+"]
+pilot = "{pilot}"
+device = "{{id}}"
 account = "{account}"
 
 [[source]]
@@ -213,6 +222,22 @@ def test_a_delivery_that_was_not_acknowledged_comes_again_and_counts_once(
 
 
 @pytest.mark.usefixtures("running")
+def test_what_was_committed_unseen_counts_once(foreign: IngestSettings, street: Any) -> None:
+    """A connection that breaks between commit and answer: the same delivery is stored again."""
+    register(street, "hall")
+    climate = real("zigbee2mqtt", "climate")["payload"].encode()
+    topic = f"{street.pilot}/zigbee/hall"
+    delivery = Delivery(1, 17, topic, climate, {}, utc_now())
+    counted = []
+    for _ in range(2):
+        writer = Writer(foreign, utc_now, threading.Event(), foreign.ingest_client)
+        tally = writer.write([delivery]).tally
+        counted.append((tally.rows, tally.duplicates))
+        writer.close()
+    assert counted == [(2, 0), (0, 1)]
+
+
+@pytest.mark.usefixtures("running")
 def test_bad_ones_leave_their_neighbours_alone(
     bridge: Bridge, street: Any, eventually: Any
 ) -> None:
@@ -247,6 +272,31 @@ def test_an_unregistered_device_is_replayed_once_it_is_known(
     assert tally.rows == 1
     assert [row[3] for row in street.rows(VALUES)] == [7.5]
     assert street.rows("SELECT FROM dead_letter") == []
+
+
+@pytest.mark.usefixtures("running")
+def test_only_what_was_not_stored_is_replayed(
+    bridge: Bridge, foreign: IngestSettings, street: Any, eventually: Any
+) -> None:
+    """Without times each delivery counts: what was stored with the first must not come again."""
+    register(street, "known")
+    records = [
+        {"bn": f"{device}:", "n": "temperature", "u": "Cel", "v": v}
+        for v, device in enumerate(("known", "late", "later"))
+    ]
+    for _ in range(2):
+        bridge.publish(f"{bridge.root}/many/pack", msgspec.json.encode(records))
+    letters = "SELECT dead_letter FROM dead_letter ORDER BY dead_letter"
+    eventually("two for each device and delivery", lambda: len(street.rows(letters)) == 4)
+    eventually("what is known", lambda: len(street.rows(VALUES)) == 2)
+    register(street, "late")
+    done = []
+    for (number,) in street.rows(letters):
+        with suppress(StillDeadError):
+            done.append(replay(street.connection, number, foreign, utc_now).rows)
+    assert done == [1, 1]
+    assert sorted(row[3] for row in street.rows(VALUES)) == [0, 0, 1, 1]
+    assert len(street.rows(letters)) == 2
 
 
 @pytest.mark.usefixtures("running")

@@ -69,10 +69,16 @@ def test_two_at_the_same_time_share_them(connections: list[Connection]) -> None:
 def test_a_delivery_is_new_whoever_had_its_packet_id(connections: list[Connection]) -> None:
     connection, _ = connections
     key = secrets.token_hex(16)
-    first, again = Claim(key, delivery=True), Claim(key, delivery=True, again=True)
+    first, again = (
+        Claim(key, delivery=True, received=NOW - 1),
+        Claim(key, delivery=True, again=True),
+    )
     assert claim(connection, [first], NOW) == {0}
     assert claim(connection, [again], NOW) == set()
-    assert claim(connection, [first], NOW) == {0}
+    # The same delivery, whose transaction ended though nobody saw it.
+    assert claim(connection, [first], NOW + MINUTE) == set()
+    other = first._replace(received=NOW + 1)
+    assert claim(connection, [other], NOW + 1) == {0}
     # What was put down so long ago was another one's.
     assert claim(connection, [again], NOW + REMEMBERED - MINUTE) == set()
     assert claim(connection, [again], NOW + REMEMBERED + MINUTE) == {0}

@@ -99,7 +99,7 @@ def test_pieces_are_cut_at_the_minute(street: Any, eventually: Any) -> None:
     device.send(device.batch("tracks/1", 4, t=t, track=1, x=[1, 2, 3, 4], cls=[5, 6, 6, 7]))
     eventually("durable", lambda: device.is_durable(0))
     assert street.rows(
-        "SELECT captured, until, x, delay, class FROM track_piece ORDER BY captured"
+        "SELECT captured, until, xs, delays, class FROM track_piece ORDER BY captured"
     ) == [
         (from_micros(minute - 2), from_micros(minute - 1), pack("f", 1, 2), pack("i", 0, 1), 6),
         (from_micros(minute), from_micros(minute + 1), pack("f", 3, 4), pack("i", 0, 1), 7),

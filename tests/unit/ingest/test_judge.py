@@ -12,7 +12,9 @@ from hypothesis.extra import numpy as hn
 from contracts.batch import SCHEMAS, Batch, Gone, decode, encode, restamp
 from ingest.inbox import Delivery
 from ingest.judge import EARLIEST, Judged, judge, refuse, unnamed
+from ingest.rows import Sample, blocks
 from ingest.states import Change, judge_state
+from storage.registry import Device
 
 NOW = 1_800_000_000_000_000
 BOOT = uuid.UUID(int=5)
@@ -146,6 +148,19 @@ def test_speed_of_a_crossing_may_be_unknown_but_not_infinite() -> None:
     )
     assert message.rows == 2
     assert reasons(message) == ["not-finite"]
+
+
+def test_events_of_endless_names_are_dead_letters_and_cost_nobody_memory() -> None:
+    names = ["crossing", "line", "x" * 500_000, *[""] * 100_000]
+    message = judged(
+        encode(batch("events/1", names=names, kind=[0, 0, 2], object=[1, 2, 1])), TOPIC + "events"
+    )
+    assert message.rows == 1
+    assert reasons(message) == ["bad-name"]
+    assert message.batch is not None
+    sample = Sample(Device(1, 1), message.batch, NOW)
+    [block] = blocks([sample], {})
+    assert sum(map(len, block.data)) < 200
 
 
 def test_dead_rows_keep_their_name_and_not_the_losses() -> None:

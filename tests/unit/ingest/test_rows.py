@@ -96,7 +96,7 @@ def test_pieces_hold_every_point_once(batches: list[list[tuple[int, int]]]) -> N
         blocks(samples, {})
     finally:
         making.encode = original
-    delay, x = seen["delay"], seen["x"]
+    delay, x = seen["delays"], seen["xs"]
     assert isinstance(delay, Packed)
     found = []
     for i, (start, until) in enumerate(zip(seen["captured"], seen["until"], strict=True)):

@@ -105,6 +105,14 @@ def test_any_bytes(format_: str, payload: bytes, topic: str) -> None:
     harmless(format_, f"x/dev{topic}", payload)
 
 
+@pytest.mark.parametrize("format_", FORMATS)
+@pytest.mark.parametrize("opening", ["[", '{"a":'])
+@pytest.mark.parametrize("depth", [100, 600, 100_000])
+def test_nested_without_end(format_: str, opening: str, depth: int) -> None:
+    closing = "]" if opening == "[" else "}"
+    harmless(format_, "x/dev", (opening * depth + "1" + closing * depth).encode())
+
+
 @given(documents)
 def test_any_cbor(document: Any) -> None:
     harmless("senml", "x/dev", cbor2.dumps([document]))
