@@ -1,0 +1,1 @@
+"""How well the agent sees: a clip replayed through its vision, against what is true of it."""
