@@ -11,3 +11,7 @@ class SourceError(EdgeError):
 
 class OutboxError(EdgeError):
     """The outbox cannot be used: it is another agent's, or the folder cannot be written to."""
+
+
+class TruthError(EdgeError):
+    """What is said to be true of a clip cannot be used; the text names file, place and fix."""
