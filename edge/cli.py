@@ -1,18 +1,21 @@
-"""`tepna edge`: run and check the agent of one device."""
+"""`tepna edge`: run and check the agent of one device, and how well it sees."""
 
+import json
 import logging
 import signal
 import sys
+from math import isnan
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
+from rich.console import Console
 
 from contracts.clock import utc_now
 from contracts.settings import SettingsError
 from edge.agent import Agent
 from edge.check import check_config
-from edge.config import AgentConfig, read_config
+from edge.config import AgentConfig, Camera, read_config
 from edge.errors import EdgeError
 
 app = typer.Typer(
@@ -64,6 +67,65 @@ def check(config: ConfigPath, flags: Flags = None) -> None:
     good = check_config(_read(config, flags), typer.echo)
     if not good:
         raise typer.Exit(1)
+
+
+@app.command()
+def verify(
+    clip: Annotated[Path, typer.Argument(help="Recording of a street.")],
+    truth: Annotated[
+        Path, typer.Argument(help="What is true of it: .toml, .json, or MOTChallenge's gt.txt.")
+    ],
+    config: Annotated[
+        Path | None, typer.Option(help="Configuration of the agent (TOML); else the defaults.")
+    ] = None,
+    model: Annotated[Path | None, typer.Option(help="Detector (ONNX).")] = None,
+    tolerance: Annotated[
+        float,
+        typer.Option(min=0, help="Difference up to which two passages may be the same one. [s]"),
+    ] = 1.0,
+    max_count_error: Annotated[
+        int | None, typer.Option(min=0, help="End with 1 if the count error is larger.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Replay a recording through the agent's vision and compare with what is true of it.
+
+    The count error is summed over lines and ways, so that too many on one do not make up for too
+    few on another. Ends with 0 if it could be compared, with 1 if --max-count-error is exceeded,
+    with 2 if anything given cannot be used.
+    """
+    from edge.verify.command import verify_clip  # noqa: PLC0415  # heavy, and not for `run`
+    from edge.verify.report import as_document, tables  # noqa: PLC0415
+
+    try:
+        found = verify_clip(clip, truth, _camera(clip, config, model), tolerance)
+    except EdgeError as fault:
+        _refuse(str(fault))
+    if as_json:
+        typer.echo(json.dumps(as_document(found)))
+    else:
+        console = Console()
+        for part in tables(found):
+            console.print(part, soft_wrap=True, markup=False, highlight=False)
+    if max_count_error is None:
+        return
+    error = found.comparison.overall.error
+    if isnan(error):
+        _refuse("--max-count-error: the count error is unknown, see above; give what is missing")
+    if error > max_count_error:
+        typer.echo(f"count error {error:.0f}: at most {max_count_error} are allowed", err=True)
+        raise typer.Exit(1)
+
+
+def _camera(clip: Path, config: Path | None, model: Path | None) -> Camera:
+    """Camera that an agent with this configuration has, looking at a clip instead."""
+    if config is None:
+        return Camera(source=str(clip), pace="fast", detector=model)
+    camera = _read(config, None).camera
+    if camera is None:
+        _refuse(f"{config}: camera is not set; give the configuration of an agent with a camera")
+    replaced = {"source": str(clip), "pace": "fast", "detector": model or camera.detector}
+    return camera.model_copy(update=replaced)
 
 
 def _read(path: Path, flags: list[str] | None) -> AgentConfig:

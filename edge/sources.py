@@ -73,6 +73,7 @@ class Video:
     width: int
     height: int
     rate: float  # [1/s], 0 unknown
+    duration: float = 0.0  # [s], 0 unknown
     frames: Iterator[Frame] = field(default_factory=lambda: iter(()))
     dropped: int = 0  # frames so far that were corrupt, out of order or too old
 
@@ -119,7 +120,8 @@ def _stream(container: Any, camera: Camera, clock: Clock) -> Video:
         raise SourceError(msg)
     stream = container.streams.video[0]
     stream.codec_context.thread_count = 1  # more threads are more memory and more delay
-    video = Video(stream.width, stream.height, float(stream.average_rate or 0))
+    duration = (container.duration or 0) / MICROSECONDS
+    video = Video(stream.width, stream.height, float(stream.average_rate or 0), duration)
     start = None if camera.start is None else to_micros(camera.start)
     if start is None and camera.is_file and camera.pace == "fast" and container.duration:
         start = clock() - container.duration  # as if its last frame were captured now
