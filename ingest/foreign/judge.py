@@ -160,9 +160,10 @@ class Interpreter:
     def _part(self, delivery: Delivery, source: Source, identity: str, reading: Reading) -> Part:
         received = delivery.received
         latest = received + round(self._ahead * MICROSECONDS)
+        whose = f"{identity}\n{reading.source}" + (f"\n{reading.place}" if reading.place else "")
         part = Part(
             identity=identity,
-            claim=self._claim(delivery, f"{identity}\n{reading.source}", reading.key),
+            claim=self._claim(delivery, whose, reading.key),
             t=[],
             names=[],
             values=[],

@@ -39,10 +39,14 @@ def read(message: Message, source: Source) -> list[Reading]:
     if len(records) * len(mapping.values) > MAX_VALUES:
         detail = f"{len(records)} records of {len(mapping.values)} values, at most {MAX_VALUES}"
         raise ForeignError("too-large", detail)
-    return [_reading(record, mapping, message, source) for record in records]
+    return [
+        _reading(record, place, mapping, message, source) for place, record in enumerate(records)
+    ]
 
 
-def _reading(record: Any, mapping: Mapping, message: Message, source: Source) -> Reading:
+def _reading(
+    record: Any, place: int, mapping: Mapping, message: Message, source: Source
+) -> Reading:
     device = _one(record, mapping.id) if mapping.id else "/".join(message.wild)
     if mapping.id and device is None:
         raise ForeignError("no-device", f"{mapping.id} finds nothing")
@@ -50,12 +54,12 @@ def _reading(record: Any, mapping: Mapping, message: Message, source: Source) ->
     name = _one(record, mapping.message_id) if mapping.message_id else None
     values, texts = _values(record, mapping, t)
     if name is not None:
-        key = digest("mapping", source.name, str(name))
+        key, place = digest("mapping", source.name, str(name)), 0  # wherever it stands
     elif t is not None:
         key = digest("mapping", message.topic, message.payload)
     else:
         key = None
-    return Reading(source=str(device), values=values, texts=texts, key=key)
+    return Reading(source=str(device), values=values, texts=texts, key=key, place=place)
 
 
 def _values(record: Any, mapping: Mapping, t: int | None) -> tuple[list[Value], list[Text]]:

@@ -80,6 +80,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     presence: Presence | None = None
     # What tells this message from each other one of the device, for ever; None: nothing does.
     key: bytes | None = None
+    place: int = 0  # tells apart what one message says of one device several times
     simulated: bool = False
     birth: Any = None  # a birth certificate that is to be kept, of a format that has them
 

@@ -57,6 +57,19 @@ device = "{{id}}"
 account = "{account}"
 
 [[source]]
+name = "lists"
+format = "mapping"
+topics = ["{root}/lists/+"]
+pilot = "{pilot}"
+device = "{{1}}"
+account = "{account}"
+[source.mapping]
+records = "$.items[*]"
+time = "$.ts"
+time_unit = "us"
+values = [{{path = "$.v", metric = "v"}}]
+
+[[source]]
 name = "plant"
 format = "sparkplug"
 topics = ["spBv1.0/{root}/#"]
@@ -219,6 +232,19 @@ def test_a_delivery_that_was_not_acknowledged_comes_again_and_counts_once(
     writer.close()
     assert counted == [(4, 0), (0, 2)]
     assert street.rows("SELECT count(*) FROM observation") == [(4,)]
+
+
+def test_every_record_of_a_message_is_stored_once(
+    running: Ingest, bridge: Bridge, street: Any, eventually: Any
+) -> None:
+    register(street, "hall")
+    now = utc_now()
+    timed = [{"ts": now, "v": i} for i in range(5)]
+    for items in (timed, timed, [{"v": 5}, {"v": 5}]):
+        bridge.publish(f"{bridge.root}/lists/hall", msgspec.json.encode({"items": items}))
+    eventually("the last one", lambda: street.rows("SELECT FROM observation WHERE value = 5"))
+    assert [row[3] for row in street.rows(VALUES)] == [0, 1, 2, 3, 4, 5, 5]
+    eventually("the count", lambda: running.meters.duplicates._value.get() == 5)
 
 
 @pytest.mark.usefixtures("running")

@@ -91,6 +91,40 @@ def test_a_delivery_is_named_by_its_packet(interpreter: Interpreter) -> None:
     assert never[0].parts[0].claim.key != never[1].parts[0].claim.key
 
 
+def listed(**more: str) -> Interpreter:
+    """Judge messages that hold several records of one device."""
+    mapping = {
+        "records": "$.items[*]",
+        "time": "$.ts",
+        "time_unit": "us",
+        "values": [{"path": "$.v", "metric": "v"}],
+    }
+    source = {"name": "here", "pilot": "p", "format": "mapping", "topics": ["m/+"]}
+    sources = Foreign.model_validate({"source": [source | {"mapping": mapping | more}]})
+    return Interpreter(sources, ahead=300, session="ingest")
+
+
+@pytest.mark.parametrize("time", [f'"ts":{NOW},', ""], ids=["with a time", "without"])
+def test_each_record_has_a_name_of_its_own(time: str) -> None:
+    items = ",".join(f'{{{time}"v":{i}}}' for i in range(5))
+    first, again = (
+        [part.claim.key for part in listed().judge(delivery(f'{{"items":[{items}]}}')).parts]
+        for _ in range(2)
+    )
+    assert len(set(first)) == 5
+    assert again == first
+
+
+def test_a_record_with_a_number_is_the_same_wherever_it_stands() -> None:
+    one, other = f'{{"ts":{NOW},"id":1,"v":1}}', f'{{"ts":{NOW},"id":2,"v":2}}'
+    keys = [
+        {part.claim.key for part in listed(message_id="$.id").judge(delivery(payload)).parts}
+        for payload in (f'{{"items":[{one},{other}]}}', f'{{"items":[{other},{one}]}}')
+    ]
+    assert len(keys[0]) == 2
+    assert keys[0] == keys[1]
+
+
 @pytest.mark.parametrize(
     "payload",
     [f'{{"v":1e308,"t":1e308,"ts":{NOW}}}', '{"v":1,"ts":5}', f'{{"v":1,"ts":{NOW + 10**10}}}'],
