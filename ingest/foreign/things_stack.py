@@ -22,8 +22,8 @@ RADIO: Final = (("rssi", "dB[mW]"), ("snr", "dB"))
 def read(message: Message, _: Source) -> list[Reading]:
     """Read an uplink; joins, downlink events and the like say nothing that is measured.
 
-    A frame is named by its session and counter, so one that was heard or delivered again is the
-    same. Protobuf leaves zeros out: a counter that is not there is zero.
+    A frame is named by its session, its counter and when the network server noted it, so one that
+    was delivered again is the same. Protobuf leaves zeros out: a counter that is not there is zero.
     """
     found = decode_object(message.payload)
     uplink = found.get("uplink_message")
@@ -94,7 +94,10 @@ def _key(
     session = uplink.get("session_key_id")
     if isinstance(session, str):
         who = str(device.get("dev_eui", device["device_id"]))
-        # A confirmed frame that is sent again has the same counter and content.
         port = f"{uplink.get('f_cnt', 0)}:{uplink.get('f_port', 0)}"
-        return digest("things-stack", who, session, port, str(uplink.get("frm_payload", "")))
+        # An ABP device that restarts counts from zero in the same session. A frame that it sends
+        # again, or that another gateway hears, is handed over by the network server once.
+        noted = str(uplink.get("received_at", ""))
+        content = str(uplink.get("frm_payload", ""))
+        return digest("things-stack", who, session, port, content, noted)
     return digest("things-stack", str(found.get("received_at", "")), message.payload)

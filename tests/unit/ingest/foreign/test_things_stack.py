@@ -45,9 +45,9 @@ def test_a_frame_is_named_by_session_and_counter(payloads: Any, source: Any, rea
     [first] = read(source, TOPIC, payload)
     # Heard by another gateway as well, and handed over later: the same frame.
     better = [{"gateway_ids": {"gateway_id": "gtw2"}, "rssi": -20, "snr": 9}]
-    [again] = read(
-        source, TOPIC, changed(payload, rx_metadata=better, received_at="2020-02-12T16:00:00Z")
-    )
+    handed = json.loads(changed(payload, rx_metadata=better))
+    handed["received_at"] = "2020-02-12T16:00:00Z"
+    [again] = read(source, TOPIC, json.dumps(handed))
     assert again.key == first.key
     assert ("rssi", -20.0) in [(v.name, v.value) for v in again.values]
     [later] = read(source, TOPIC, changed(payload, f_cnt=2))
@@ -55,6 +55,16 @@ def test_a_frame_is_named_by_session_and_counter(payloads: Any, source: Any, rea
     [zero] = read(source, TOPIC, changed(payload, f_cnt=None))  # protobuf leaves a zero out
     assert len({first.key, later.key, rejoined.key, zero.key}) == 4
     assert ("f_cnt", 0.0) in [(v.name, v.value) for v in zero.values]
+
+
+def test_a_counter_that_begins_anew_in_its_session(
+    payloads: Any, source: Any, read: Any
+) -> None:
+    """As those of ABP devices do that are switched on again (resets_f_cnt)."""
+    payload = payloads("things_stack")["uplink"]["payload"]
+    [first] = read(source, TOPIC, payload)
+    [anew] = read(source, TOPIC, changed(payload, received_at="2020-02-12T16:00:00Z"))
+    assert anew.key != first.key
 
 
 def test_the_time_is_the_first_that_anybody_noted(payloads: Any, source: Any, read: Any) -> None:
