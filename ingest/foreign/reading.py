@@ -1,7 +1,7 @@
 """What an adapter makes of a foreign payload: whose it is by its own name, and what it says."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -12,7 +12,7 @@ from contracts.clock import MICROSECONDS, to_micros
 from ingest.errors import IngestError
 
 MAX_DEPTH: Final = 8
-"""Nested objects that are looked into; what lies deeper is no measurement."""
+"""Nested objects and lists that are looked into; what lies deeper is no measurement."""
 
 MAX_VALUES: Final = 10_000
 """Values that one message may carry."""
@@ -114,20 +114,45 @@ def decode_object(payload: bytes) -> dict[str, Any]:
     return found
 
 
-def numbers(found: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, float]]:
-    """Yield the numbers in nested objects, each with its path; switches are 1 and 0.
+def numbers(found: Any, skip: Collection[str] = ()) -> Iterator[tuple[str, str, float]]:
+    """Yield the numbers in nested objects and lists: path, field and number; switches are 1 and 0.
+
+    The field is the last name in the path, which lists put their indices behind; `skip` are fields
+    that are not looked into.
 
     >>> list(numbers({"SCD40": {"Temperature": 23.8, "State": "ON"}, "Id": "x"}))
-    [('SCD40.Temperature', 23.8), ('SCD40.State', 1.0)]
+    [('SCD40.Temperature', 'Temperature', 23.8), ('SCD40.State', 'State', 1.0)]
+    >>> list(numbers({"Power": [0, 26]}))
+    [('Power.0', 'Power', 0.0), ('Power.1', 'Power', 26.0)]
+
+    Raises
+    ------
+    ForeignError
+        If there are more than a message may carry.
     """
+    for count, number in enumerate(_numbers(found, "", "", skip, 0)):
+        if count == MAX_VALUES:
+            raise ForeignError("too-large", f"at most {MAX_VALUES} values are taken")
+        yield number
+
+
+def _numbers(
+    found: Any, path: str, field: str, skip: Collection[str], depth: int
+) -> Iterator[tuple[str, str, float]]:
     match found:
         case bool() | int() | float():
-            yield name, float(found)
+            yield path, field, float(found)
         case str() if (value := SWITCH.get(found.lower())) is not None:
-            yield name, value
+            yield path, field, value
         case dict() if depth < MAX_DEPTH:
             for key, value in found.items():
-                yield from numbers(value, f"{name}.{key}" if name else key, depth + 1)
+                if key not in skip:
+                    yield from _numbers(
+                        value, f"{path}.{key}" if path else key, key, skip, depth + 1
+                    )
+        case list() if depth < MAX_DEPTH:
+            for place, value in enumerate(found):
+                yield from _numbers(value, f"{path}.{place}", field, skip, depth + 1)
         case _:
             pass
 

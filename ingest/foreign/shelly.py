@@ -20,7 +20,10 @@ from ingest.foreign.settings import Source
 STATUS: Final = ("NotifyStatus", "NotifyFullStatus")
 
 NOT_MEASURED: Final = frozenset(
-    {"id", "ts", "minute_ts", "by_minute", "unixtime", "mac", "cfg_rev", "kvs_rev", "webhook_rev"}
+    {
+        *("id", "ts", "minute_ts", "by_minute", "xby_minute", "unixtime", "mac"),
+        *("cfg_rev", "kvs_rev", "webhook_rev"),
+    }
 )
 """Names, times and revisions; `by_minute` is a history that the totals hold already."""
 
@@ -71,23 +74,11 @@ def _time(params: dict[str, Any]) -> int | None:
 
 
 def _values(components: dict[str, Any], t: int | None) -> list[Value]:
+    status = {name: one for name, one in components.items() if isinstance(one, dict)}
     return [
-        Value(t, name, value, UNITS.get(name.rpartition(".")[2], ""))
-        for component, status in components.items()
-        if component not in NOT_MEASURED
-        for name, value in numbers(_measured(status), component)
-        if isinstance(status, dict)
+        Value(t, name, value, UNITS.get(field, ""))
+        for name, field, value in numbers(status, NOT_MEASURED)
     ]
-
-
-def _measured(status: Any) -> Any:
-    if not isinstance(status, dict):
-        return None
-    return {
-        name: _measured(value) if isinstance(value, dict) else value
-        for name, value in status.items()
-        if name not in NOT_MEASURED
-    }
 
 
 def _events(params: dict[str, Any], t: int | None) -> list[Text]:

@@ -52,19 +52,16 @@ def read(message: Message, source: Source) -> list[Reading]:
     t = _time(found, message.received, source)
     stated = {field: spoken(str(found[unit])) for unit in STATED if unit in found
               for field in STATED[unit]}  # fmt: skip
+    measured = {name: one for name, one in found.items() if name not in NOT_MEASURED}
     values = [
-        Value(t, name, value, _unit(name, stated))
-        for field, inner in found.items()
-        if field not in NOT_MEASURED
-        for name, value in numbers(inner, field)
+        Value(t, name, value, _unit(field, stated)) for name, field, value in numbers(measured)
     ]
     # Time has seconds only: what is the same within one of them was said once.
     key = digest("tasmota", message.topic, message.payload) if t is not None else None
     return [Reading(source=device, values=values, key=key)]
 
 
-def _unit(name: str, stated: dict[str, str]) -> str:
-    field = name.rpartition(".")[2]
+def _unit(field: str, stated: dict[str, str]) -> str:
     return stated.get(field) or UNITS.get(field) or UNITS.get(_CHANNEL.sub("", field), "")
 
 

@@ -19,6 +19,10 @@ RADIO: Final = (("rssi", "dB[mW]"), ("snr", "dB"))
 """What the gateway that heard best says, and its units."""
 
 
+RAW: Final = "bytes"
+"""The payload itself, which the formatter that an application begins with hands through."""
+
+
 def read(message: Message, _: Source) -> list[Reading]:
     """Read an uplink; joins, downlink events and the like say nothing that is measured.
 
@@ -35,7 +39,12 @@ def read(message: Message, _: Source) -> list[Reading]:
     t = _time(found, uplink)
     decoded = uplink.get("decoded_payload")
     decoded = decoded if isinstance(decoded, dict) else {}
-    values = [Value(t, name, value) for name, value in numbers(decoded)]
+    measured = {
+        name: found
+        for name, found in decoded.items()
+        if not (name == RAW and isinstance(found, list))
+    }
+    values = [Value(t, name, value) for name, _, value in numbers(measured)]
     values += _radio(uplink, t)
     return [
         Reading(

@@ -45,10 +45,10 @@ def read(message: Message, source: Source) -> list[Reading]:
     if not isinstance(found, dict):
         return []  # one attribute a topic, or a retained message that was removed
     t = _last_seen(found.get("last_seen"), source)
+    measured = {name: one for name, one in found.items() if name not in NOT_MEASURED}
     values = [
-        Value(t, name, value, UNITS.get(name, ""))
-        for attribute in found.keys() - NOT_MEASURED
-        for name, value in numbers(found[attribute], attribute)
+        Value(t, name, value, UNITS.get(field, "") if name.startswith(field) else "")
+        for name, field, value in numbers(measured)
     ]
     action = found.get("action")
     texts = [Text(t, "action", action)] if isinstance(action, str) and action else []

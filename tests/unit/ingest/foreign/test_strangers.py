@@ -153,6 +153,9 @@ def test_deep_ones(format_: str) -> None:
     for depth in (50, 99, 101, 300, 500, 900, 1000):
         harmless(format_, "x/dev/SENSOR", b'{"a":' * depth + b"1" + b"}" * depth)
         harmless(format_, "x/dev/SENSOR", b"[" * depth + b"1" + b"]" * depth)
+        for deep in (b'{"a":' * depth + b"1" + b"}" * depth, b"[" * depth + b"]" * depth):
+            status = b'{"src":"a","method":"NotifyStatus","params":{"ts":1.8e9,"a":{"a":%b}}}'
+            harmless(format_, "x/dev/SENSOR", status % deep)
 
 
 @pytest.mark.parametrize("format_", FORMATS)
@@ -184,8 +187,10 @@ def test_times_without_end(kind: str, at: int) -> None:
 
 
 @pytest.mark.parametrize("format_", ["zigbee2mqtt", "tasmota", "shelly", "things-stack"])
-def test_many_values(format_: str) -> None:
-    inner = {f"k{i}": i for i in range(60_000)}
+@pytest.mark.parametrize("listed", [True, False])
+def test_many_values(format_: str, listed: bool) -> None:
+    many = range(60_000)
+    inner = {"a": {"a": [[i] for i in many]}} if listed else {f"k{i}": i for i in many}
     wrapped = {
         "shelly": {"src": "a", "method": "NotifyStatus", "params": {"ts": 1.8e9, "a": inner}},
         "things-stack": {

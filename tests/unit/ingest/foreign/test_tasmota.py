@@ -27,6 +27,18 @@ def test_nested_sensors_and_their_units(payloads: Any, source: Any, read: Any) -
     ]
 
 
+def test_phases(payloads: Any, source: Any, read: Any) -> None:
+    meter = payloads("tasmota")["phases"]
+    [reading] = read(source, meter["topic"], meter["payload"])
+    assert [v[1:4] for v in reading.values] == [
+        ("ENERGY.Total.0", 0.005, "kW.h"),
+        ("ENERGY.Total.1", 1.507, "kW.h"),
+        ("ENERGY.Power.0", 0, "W"),
+        ("ENERGY.Power.1", 26, "W"),
+        ("ENERGY.Voltage", 231, "V"),
+    ]
+
+
 def test_epoch_needs_no_zone(payloads: Any, source: Any, read: Any) -> None:
     sleeper = payloads("tasmota")["sleeper"]
     [reading] = read(source, sleeper["topic"], sleeper["payload"])

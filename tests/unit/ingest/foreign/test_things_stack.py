@@ -57,9 +57,7 @@ def test_a_frame_is_named_by_session_and_counter(payloads: Any, source: Any, rea
     assert ("f_cnt", 0.0) in [(v.name, v.value) for v in zero.values]
 
 
-def test_a_counter_that_begins_anew_in_its_session(
-    payloads: Any, source: Any, read: Any
-) -> None:
+def test_a_counter_that_begins_anew_in_its_session(payloads: Any, source: Any, read: Any) -> None:
     """As those of ABP devices do that are switched on again (resets_f_cnt)."""
     payload = payloads("things_stack")["uplink"]["payload"]
     [first] = read(source, TOPIC, payload)
@@ -87,6 +85,26 @@ def test_simulated_words_and_nested_values(payloads: Any, source: Any, read: Any
         ("alarm", 1.0),
     ]
     assert [text[1:] for text in reading.texts] == [("door", "open")]
+
+
+def test_measurements_in_a_list(payloads: Any, source: Any, read: Any) -> None:
+    found = json.loads(payloads("things_stack")["uplink"]["payload"])
+    found["uplink_message"]["decoded_payload"] = {  # of a SenseCAP S2120
+        "err": 0,
+        "messages": [
+            {"measurementId": "4097", "measurementValue": 1.8, "type": "Air Temperature"},
+            {"measurementId": "4098", "measurementValue": 72, "type": "Air Humidity"},
+        ],
+        "valid": True,
+        "bytes": [1, 2, 3],  # of a formatter that decodes nothing
+    }
+    [reading] = read(source, TOPIC, json.dumps(found))
+    assert [(v.name, v.value) for v in reading.values[:-4]] == [
+        ("err", 0),
+        ("messages.0.measurementValue", 1.8),
+        ("messages.1.measurementValue", 72),
+        ("valid", 1),
+    ]
 
 
 def test_a_join_measures_nothing(payloads: Any, make_source: Any, read: Any) -> None:

@@ -77,6 +77,16 @@ def test_lamps(payloads: Any, source: Any, read: Any) -> None:
     ]
 
 
+def test_lists_are_numbered(source: Any, read: Any) -> None:
+    [reading] = read(source, "zigbee2mqtt/a", '{"power":[1,2.5],"color":{"xy":[0.1,0.2]}}')
+    assert [v[1:4] for v in reading.values] == [
+        ("color.xy.0", 0.1, ""),
+        ("color.xy.1", 0.2, ""),
+        ("power.0", 1, "W"),
+        ("power.1", 2.5, "W"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("topic", "payload"),
     [
