@@ -26,7 +26,10 @@ JSON_TYPE: Final = "application/senml+json"
 CBOR_TYPE: Final = "application/senml+cbor"
 
 VERSION: Final = 10
-"""The newest version of SenML that is understood."""
+"""The newest version of SenML that is understood: RFC 8428."""
+
+SECONDARY_UNITS: Final = 1 << 4
+"""Flag in the version of packs that use units of RFC 8798's second registry, by RFC 9100."""
 
 ABSOLUTE: Final = 2**28
 """Times below are relative to now, times from here on are seconds since the epoch."""
@@ -144,14 +147,17 @@ def resolve(records: list[Record]) -> list[Resolved]:
 def split(record: Resolved, source: Source | None = None) -> tuple[str, str]:
     """Name of the device and name of the measurement.
 
-    The longest name that the source lists wins; else the base name is the device. A record whose
+    The longest name that the source lists wins, but only where a name ends: `meter-1` is not in
+    `meter-10:power`. Where none is listed the base name is the device. A record whose
     base name is all of its name is told by its unit, as one sensor's records may differ in it only.
     """
     if source is not None:
         full = record.base + record.name
         for listed in source.longest_first:
             if full.startswith(listed):
-                return listed, full[len(listed) :].strip(SEPARATORS) or record.unit or "value"
+                rest = full[len(listed) :]
+                if not rest or rest[0] in SEPARATORS or listed[-1:] in SEPARATORS:
+                    return listed, rest.strip(SEPARATORS) or record.unit or "value"
     return record.base.rstrip(SEPARATORS), record.name or record.unit or "value"
 
 
@@ -183,7 +189,7 @@ def _time(time: float, received: int) -> int | None:
 def _checked_version(stated: int | None, before: int | None) -> int | None:
     if stated is None:
         return before
-    if stated > VERSION or stated < 1:
+    if not 1 <= stated <= VERSION and stated != VERSION | SECONDARY_UNITS:
         detail = f"version {stated}; {VERSION} is the newest that is understood"
         raise ForeignError("unknown-version", detail)
     if before not in {None, stated}:

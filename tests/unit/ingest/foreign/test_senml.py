@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.ucum import check
 from ingest.foreign.reading import ForeignError, Value
 from ingest.foreign.senml import ABSOLUTE, CBOR_LABELS, CBOR_TYPE, Record, decode, resolve
+from ingest.foreign.units import ucum
 
 RECEIVED = 1_795_464_000_000_000
 BASE = "urn:dev:ow:10e2073a0108006"
@@ -76,6 +78,47 @@ def test_a_listed_name_wins(payloads: Any, make_source: Any, read: Any) -> None:
     assert reading.values == [Value(None, "Cel", 23.1, "Cel")]
 
 
+@pytest.mark.parametrize(
+    ("bn", "n", "listed", "told"),
+    [
+        ("meter-1:", "power", "meter-1", ("meter-1", "power")),
+        ("meter-1", "", "meter-1", ("meter-1", "W")),
+        ("meter-10:", "power", "meter-1", ("meter-10", "power")),
+        ("meter-10:", "power", "meter-", ("meter-", "10:power")),
+        ("urn:dev:ow:1", "_power", "urn:dev:ow:1", ("urn:dev:ow:1", "power")),
+        ("", "meter-10.power", "meter-1", ("", "meter-10.power")),
+    ],
+)
+def test_a_listed_name_ends_where_a_name_ends(
+    bn: str, n: str, listed: str, told: tuple[str, str], make_source: Any, read: Any
+) -> None:
+    source = make_source("senml", "senml/+", devices={listed: "meter"})
+    [reading] = read(source, "senml/x", f'[{{"bn":"{bn}","n":"{n}","u":"W","v":1}}]')
+    assert (reading.source, reading.values[0].name) == told
+
+
+# RFC 8428, section 12.1, and RFC 8798: primary and secondary units.
+REGISTERED = """
+m kg g s A K cd mol Hz rad sr N Pa J W C V F Ohm S Wb T H Cel lm lx Bq Gy Sv kat m2 m3 l m/s m/s2
+m3/s l/s W/m2 cd/m2 bit bit/s lat lon pH dB dBW Bspl count / % %RH %EL EL 1/s 1/min beat/min beats
+S/m B VA VAs var vars J/m kg/m3 deg
+ms min h MHz kW kVA kvar Ah Wh kWh varh kvarh kVAh Wh/km KiB GB Mbit/s B/s MB/s mV mA dBm ug/m3
+mm/h m/h ppm /100 /1000 hPa mm cm km km/h VAh
+"""
+
+
+@pytest.mark.parametrize("unit", REGISTERED.split())
+def test_every_registered_unit_has_a_ucum_code(unit: str) -> None:
+    assert check(ucum(unit))
+
+
+def test_a_pack_that_declares_secondary_units(make_source: Any, read: Any) -> None:
+    """As RFC 9100 says: 10 and 2 to the power of the feature's number, 4."""
+    pack = '[{"bver":26,"bn":"a:","n":"energy","u":"kWh","v":3.5}]'
+    [reading] = read(make_source("senml", "senml/+"), "senml/x", pack)
+    assert [v[1:4] for v in reading.values] == [("energy", 3.5, "kW.h")]
+
+
 def test_words_switches_and_data(payloads: Any, make_source: Any, read: Any) -> None:
     [reading] = read(make_source("senml", "senml/+"), "senml/x", payloads("senml")["kinds"]["json"])
     assert [(v.name, v.value) for v in reading.values] == [("temp", 23.1), ("open", 0.0)]
@@ -117,6 +160,8 @@ def test_sums_are_metrics_of_their_own(make_source: Any, read: Any) -> None:
         ('[{"n":"a","v":1,"vs":"x"}]', "2 values"),
         ('[{"n":"a","v":"1"}]', "float"),
         ('[{"bver":11,"n":"a","v":1}]', "version 11"),
+        ('[{"bver":16,"n":"a","v":1}]', "version 16"),
+        ('[{"bver":58,"n":"a","v":1}]', "version 58"),
         ('[{"bver":9,"n":"a","v":1},{"bver":10,"n":"a","v":1}]', "versions 9 and 10"),
         ('[{"n":"a","v":1,"must_":true}]', "must be understood"),
         ('[{"n":"a","vd":"*"}]', "base64"),
