@@ -31,9 +31,12 @@ UNITS: Final = {
     "apower": "W", "act_power": "W", "total_act_power": "W", "aprt_power": "V.A", "voltage": "V",
     "current": "A", "total_current": "A", "freq": "Hz", "tC": "Cel", "tF": "[degF]", "rh": "%",
     "percent": "%", "V": "V", "rssi": "dB[mW]", "lux": "lx", "uptime": "s", "ram_free": "By",
-    "ram_size": "By", "fs_free": "By", "fs_size": "By", "total": "W.h", "total_act": "W.h",
-    "brightness": "%", "current_pos": "%",
+    "ram_size": "By", "fs_free": "By", "fs_size": "By", "total_act": "W.h", "brightness": "%",
+    "current_pos": "%",
 }  # fmt: skip
+
+ENERGY: Final = "aenergy.total"
+"""And `ret_aenergy.total`: totals in watt hours; an input's `counts.total` counts pulses."""
 
 
 def read(message: Message, _: Source) -> list[Reading]:
@@ -76,7 +79,7 @@ def _time(params: dict[str, Any]) -> int | None:
 def _values(components: dict[str, Any], t: int | None) -> list[Value]:
     status = {name: one for name, one in components.items() if isinstance(one, dict)}
     return [
-        Value(t, name, value, UNITS.get(field, ""))
+        Value(t, name, value, "W.h" if name.endswith(ENERGY) else UNITS.get(field, ""))
         for name, field, value in numbers(status, NOT_MEASURED)
     ]
 

@@ -27,10 +27,16 @@ UNITS: Final = {
     "temperature": "Cel", "local_temperature": "Cel", "device_temperature": "Cel",
     "humidity": "%", "soil_moisture": "%", "battery": "%", "position": "%",
     "pressure": "hPa", "illuminance": "lx", "illuminance_lux": "lx", "co2": "[ppm]",
-    "voc": "[ppb]", "pm25": "ug/m3", "pm10": "ug/m3", "voltage": "", "current": "A",
-    "power": "W", "energy": "kW.h", "linkquality": "{lqi}",
+    "pm25": "ug/m3", "pm10": "ug/m3", "current": "A", "power": "W", "energy": "kW.h",
+    "linkquality": "{lqi}",
 }  # fmt: skip
-"""Of what Zigbee2MQTT exposes; voltage is volts at a plug and millivolts at a battery."""
+"""Of what Zigbee2MQTT exposes, where all devices agree.
+
+Voltage is volts at a plug and millivolts at a battery; voc is ug/m3, ppb or ppm.
+"""
+
+BEFORE_2: Final = UNITS | {"illuminance": "{raw}"}
+"""Where `illuminance_lux` is beside it, as before Zigbee2MQTT 2.0, illuminance is Zigbee's own."""
 
 
 def read(message: Message, source: Source) -> list[Reading]:
@@ -46,8 +52,9 @@ def read(message: Message, source: Source) -> list[Reading]:
         return []  # one attribute a topic, or a retained message that was removed
     t = _last_seen(found.get("last_seen"), source)
     measured = {name: one for name, one in found.items() if name not in NOT_MEASURED}
+    units = BEFORE_2 if "illuminance_lux" in found else UNITS
     values = [
-        Value(t, name, value, UNITS.get(field, "") if name.startswith(field) else "")
+        Value(t, name, value, units.get(field, "") if name.startswith(field) else "")
         for name, field, value in numbers(measured)
     ]
     action = found.get("action")

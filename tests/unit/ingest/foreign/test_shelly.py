@@ -71,18 +71,20 @@ def test_the_same_metric_by_either_way(payloads: Any, rpc: Any, status: Any, rea
 def test_minutes_that_the_total_holds_already(rpc: Any, read: Any) -> None:
     payload = (
         '{"src":"a","method":"NotifyStatus","params":{"ts":1656354250.0,"switch:0":{"id":0,'
-        '"aenergy":{"by_minute":[0,0,0],"minute_ts":1656354249,"total":3.5}},'
+        '"aenergy":{"by_minute":[0,0,0],"minute_ts":1656354249,"total":3.5},'
+        '"ret_aenergy":{"by_minute":[0,0,0],"minute_ts":1656354249,"total":1}},'
         '"input:2":{"id":2,"counts":{"by_minute":[1,0],"xby_minute":[0.1,0],"total":7}},'
         '"rgb:0":{"id":0,"rgb":[255,0,3],"parts":[{"id":1,"x":5}]}}}'
     )
     [reading] = read(rpc, "a/events/rpc", payload)
-    assert [v[1:3] for v in reading.values] == [
-        ("switch:0.aenergy.total", 3.5),
-        ("input:2.counts.total", 7),
-        ("rgb:0.rgb.0", 255),
-        ("rgb:0.rgb.1", 0),
-        ("rgb:0.rgb.2", 3),
-        ("rgb:0.parts.0.x", 5),
+    assert [v[1:4] for v in reading.values] == [
+        ("switch:0.aenergy.total", 3.5, "W.h"),
+        ("switch:0.ret_aenergy.total", 1, "W.h"),
+        ("input:2.counts.total", 7, ""),  # pulses, of whatever is counted
+        ("rgb:0.rgb.0", 255, ""),
+        ("rgb:0.rgb.1", 0, ""),
+        ("rgb:0.rgb.2", 3, ""),
+        ("rgb:0.parts.0.x", 5, ""),
     ]
 
 

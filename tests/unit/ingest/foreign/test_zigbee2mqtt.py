@@ -77,6 +77,21 @@ def test_lamps(payloads: Any, source: Any, read: Any) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("payload", "units"),
+    [
+        ('{"illuminance":49}', ["lx"]),
+        ('{"illuminance":16994,"illuminance_lux":49}', ["{raw}", "lx"]),
+        ('{"voc":12}', [""]),  # ug/m3, ppb or ppm, as the device has it
+    ],
+)
+def test_units_that_hang_on_the_device(
+    payload: str, units: list[str], source: Any, read: Any
+) -> None:
+    [reading] = read(source, "zigbee2mqtt/a", payload)
+    assert [value.unit for value in reading.values] == units
+
+
 def test_lists_are_numbered(source: Any, read: Any) -> None:
     [reading] = read(source, "zigbee2mqtt/a", '{"power":[1,2.5],"color":{"xy":[0.1,0.2]}}')
     assert [v[1:4] for v in reading.values] == [
