@@ -17,6 +17,7 @@ from ingest.foreign.reading import (
     moment,
     numbers,
     stamp,
+    zoned,
 )
 from ingest.foreign.settings import Source
 from ingest.foreign.units import spoken
@@ -32,11 +33,18 @@ UNITS: Final = {
     "Humidity": "%", "Illuminance": "lx", "Power": "W", "ApparentPower": "V.A",
     "ReactivePower": "V.A", "Voltage": "V", "Current": "A", "Frequency": "Hz", "Total": "kW.h",
     "Today": "kW.h", "Yesterday": "kW.h", "CarbonDioxide": "[ppm]", "PM2.5": "ug/m3",
-    "PM10": "ug/m3", "Signal": "dB[mW]", "Vcc": "V", "UptimeSec": "s", "Distance": "cm",
+    "PM10": "ug/m3", "Signal": "dB[mW]", "Vcc": "V", "UptimeSec": "s",
 }  # fmt: skip
+
+DISTANCES: Final = {"SR04": "cm", "TFminiPlus": "cm", "LD2410": "cm", "AS3935": "km"}
+"""Sensors that have always told `Distance` in this unit; others went from mm to cm (VL53L0X)."""
+
+FIRST_YEAR: Final = 2016
+"""A clock that shows an earlier one was never set: it counts from 1970."""
 
 NOT_MEASURED: Final = frozenset({"Time", "Epoch", *STATED})
 _CHANNEL: Final = re.compile(r"\d+$")
+_FIRST: Final = to_micros(datetime(FIRST_YEAR, 1, 1, tzinfo=UTC))
 
 
 def read(message: Message, source: Source) -> list[Reading]:
@@ -49,41 +57,51 @@ def read(message: Message, source: Source) -> list[Reading]:
     if kind not in {"SENSOR", "STATE"}:
         return []
     found = decode_object(message.payload)
-    t = _time(found, message.received, source)
+    t, twice = _time(found, message.received, source)
     stated = {field: spoken(str(found[unit])) for unit in STATED if unit in found
               for field in STATED[unit]}  # fmt: skip
     measured = {name: one for name, one in found.items() if name not in NOT_MEASURED}
     values = [
-        Value(t, name, value, _unit(field, stated)) for name, field, value in numbers(measured)
+        Value(t, name, value, _unit(name, field, stated))
+        for name, field, value in numbers(measured)
     ]
     # Time has seconds only: what is the same within one of them was said once.
-    key = digest("tasmota", message.topic, message.payload) if t is not None else None
+    # The hour that a clock shows twice has the same seconds twice, though.
+    which = [str(t)] if twice else []
+    key = digest("tasmota", message.topic, message.payload, *which) if t is not None else None
     return [Reading(source=device, values=values, key=key)]
 
 
-def _unit(field: str, stated: dict[str, str]) -> str:
+def _unit(name: str, field: str, stated: dict[str, str]) -> str:
+    if field == "Distance":
+        return next((unit for one, unit in DISTANCES.items() if name.startswith(one)), "")
     return stated.get(field) or UNITS.get(field) or UNITS.get(_CHANNEL.sub("", field), "")
 
 
-def _time(found: dict[str, Any], received: int, source: Source) -> int | None:
-    """Time of the telemetry: of an hour that a clock shows twice, the one nearer to reception."""
-    epoch = found.get("Epoch")
-    if isinstance(epoch, int) and not isinstance(epoch, bool):
-        return stamp(epoch)
-    text = found.get("Time")
-    if not isinstance(text, str):
-        return None
-    said = moment(text.rstrip("Z") if text.endswith("Z") else text)
-    if text.endswith("Z"):
-        return to_micros(said.replace(tzinfo=UTC))
-    if said.tzinfo is not None:
-        return to_micros(said)
-    if said.year < 2000:  # noqa: PLR2004  # its clock was never set: 1970-01-01T00:00:12
-        return None
-    return _nearest(said, received, source)
+def _time(found: dict[str, Any], received: int, source: Source) -> tuple[int | None, bool]:
+    """Time of the telemetry, None if its clock was never set; and whether a clock shows it twice.
+
+    `Time` is the epoch, too, after the command `Time 3`.
+    """
+    twice = False
+    match found:
+        case {"Epoch": int(epoch)} | {"Time": int(epoch)} if not isinstance(epoch, bool):
+            t = stamp(epoch)
+        case {"Time": str(text)}:
+            said = moment(text)
+            if said.tzinfo is not None:
+                t = zoned(text)
+            elif said.year < FIRST_YEAR:  # there may be no such time in the zone
+                return None, False
+            else:
+                t, twice = _nearest(said, received, source)
+        case _:
+            return None, False
+    return (t, twice) if t >= _FIRST else (None, False)
 
 
-def _nearest(said: datetime, received: int, source: Source) -> int:
+def _nearest(said: datetime, received: int, source: Source) -> tuple[int, bool]:
+    """Time of a local one, of two the one nearer to reception; and whether there are two."""
     try:
         first, second = (
             to_micros(said.replace(tzinfo=source.time_zone, fold=fold).astimezone(UTC))
@@ -91,4 +109,4 @@ def _nearest(said: datetime, received: int, source: Source) -> int:
         )
     except OverflowError as fault:
         raise ForeignError("bad-time", f"{said} lies outside the calendar") from fault
-    return min(first, second, key=lambda t: abs(t - received))
+    return min(first, second, key=lambda t: abs(t - received)), first != second

@@ -67,6 +67,33 @@ def test_fahrenheit_says_so(source: Any, read: Any) -> None:
     assert [v[1:4] for v in reading.values] == [("DS18B20-1.Temperature", 70.0, "[degF]")]
 
 
+def test_a_field_may_hold_a_dot(source: Any, read: Any) -> None:
+    [reading] = read(source, "tele/x/SENSOR", '{"SDS0X1":{"PM2.5":3.2,"PM10":5}}')
+    assert [v[1:4] for v in reading.values] == [
+        ("SDS0X1.PM2.5", 3.2, "ug/m3"),
+        ("SDS0X1.PM10", 5, "ug/m3"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sensor", "unit"),
+    [
+        ("SR04", "cm"),
+        ("SR04-2", "cm"),
+        ("TFminiPlus", "cm"),
+        ("AS3935", "km"),
+        ("VL53L0X", ""),  # mm in the documentation, cm in firmware since 2021
+        ("VL53L1X-1", ""),
+        ("Elsewhere", ""),
+    ],
+)
+def test_each_sensor_has_its_own_unit_of_distance(
+    sensor: str, unit: str, source: Any, read: Any
+) -> None:
+    [reading] = read(source, "tele/x/SENSOR", f'{{"{sensor}":{{"Distance":263}}}}')
+    assert [v[1:4] for v in reading.values] == [(f"{sensor}.Distance", 263, unit)]
+
+
 def test_telemetry_is_named_by_its_content(payloads: Any, source: Any, read: Any) -> None:
     probe = payloads("tasmota")["probe"]
     [first] = read(source, probe["topic"], probe["payload"])
@@ -88,7 +115,35 @@ def test_an_hour_that_the_clock_shows_twice(received: str, t: str, source: Any, 
     assert reading.values == [Value(to_micros(moment(t)), "A", 1.0)]
 
 
-@pytest.mark.parametrize("time", ["", '"Time":"1970-01-01T00:00:12",', '"Time":null,'])
+def test_what_is_said_twice_in_an_hour_that_comes_twice(source: Any, read: Any) -> None:
+    payload = '{"Time":"2026-10-25T02:10:00","A":1}'
+    times = ("2026-10-25T00:10:01Z", "2026-10-25T00:10:09Z", "2026-10-25T01:10:01Z")
+    first, again, later = (
+        read(source, "tele/x/SENSOR", payload, to_micros(moment(at)))[0].key for at in times
+    )
+    assert first == again != later
+
+
+def test_time_as_a_number_is_the_epoch(source: Any, read: Any) -> None:
+    """As the command `Time 3` has it."""
+    [reading] = read(source, "tele/x/SENSOR", '{"Time":1567600289,"A":1}')
+    assert reading.values == [Value(1567600289_000000, "A", 1.0)]
+    assert reading.key is not None
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "",
+        '"Time":"1970-01-01T00:00:12",',
+        '"Time":"1970-01-01T00:00:12","Epoch":12,',
+        '"Time":12,',
+        '"Time":true,',
+        '"Time":"2015-12-31T23:00:00",',
+        '"Time":"1970-01-01T00:00:12Z",',
+        '"Time":null,',
+    ],
+)
 def test_a_clock_that_was_never_set(time: str, source: Any, read: Any) -> None:
     [reading] = read(source, "tele/x/SENSOR", f'{{{time}"A":1}}')
     assert (reading.values, reading.key) == ([Value(None, "A", 1.0)], None)
