@@ -1,10 +1,12 @@
 """Zigbee2MQTT: ``zigbee2mqtt/{friendly name}`` and ``zigbee2mqtt/{friendly name}/availability``."""
 
+import re
 from typing import Any, Final
 
 from contracts.clock import to_micros
 from ingest.foreign.reading import (
     PRESENCE,
+    SWITCH,
     Message,
     Presence,
     Reading,
@@ -18,10 +20,10 @@ from ingest.foreign.reading import (
 )
 from ingest.foreign.settings import Source
 
-COMMANDS: Final = ("set", "get")
+COMMANDS: Final = frozenset({"set", "get"})
 """Topics by which others ask a device: nothing that it says."""
 
-NOT_MEASURED: Final = frozenset({"last_seen", "elapsed", "update", "device"})
+NOT_MEASURED: Final = frozenset({"last_seen", "elapsed", "update", "device", "action"})
 
 UNITS: Final = {
     "temperature": "Cel", "local_temperature": "Cel", "device_temperature": "Cel",
@@ -39,11 +41,16 @@ BEFORE_2: Final = UNITS | {"illuminance": "{raw}"}
 """Where `illuminance_lux` is beside it, as before Zigbee2MQTT 2.0, illuminance is Zigbee's own."""
 
 
+STATES: Final = re.compile(r"(?:.+_)?state(?:_.+)?")
+"""Attributes whose words are states: of locks, covers, thermostats, and of each of several."""
+
+
 def read(message: Message, source: Source) -> list[Reading]:
     """Read what a device or the bridge on its behalf publishes."""
     device = message.wild[-1] if message.wild else ""
     name, _, last = device.rpartition("/")
-    if device.partition("/")[0] == "bridge" or last in COMMANDS or "get" in device.split("/")[1:]:
+    levels = device.split("/")
+    if levels[0] == "bridge" or last in COMMANDS or not COMMANDS.isdisjoint(levels[1:]):
         return []
     if last == "availability" or message.topic.endswith("/availability"):
         return _presence(name or device, message)
@@ -57,11 +64,21 @@ def read(message: Message, source: Source) -> list[Reading]:
         Value(t, name, value, units.get(field, "") if name.startswith(field) else "")
         for name, field, value in numbers(measured)
     ]
-    action = found.get("action")
-    texts = [Text(t, "action", action)] if isinstance(action, str) and action else []
+    texts = [
+        Text(t, name, word)
+        for name, word in found.items()
+        if isinstance(word, str) and word and _is_event(name, word)
+    ]
     # What the bridge says again of a device is the same as long as nothing new was seen of it.
     key = digest("zigbee2mqtt", message.topic, message.payload) if t is not None else None
     return [Reading(source=device, values=sorted(values), texts=texts, key=key)]
+
+
+def _is_event(name: str, word: str) -> bool:
+    """Tell whether a word is an action, or a state that is neither on nor off."""
+    if name == "action":
+        return True
+    return bool(STATES.fullmatch(name)) and word.lower() not in SWITCH
 
 
 def _presence(device: str, message: Message) -> list[Reading]:

@@ -324,6 +324,21 @@ def test_senml_without_times_needs_a_key(door: Door, limits: DoorSettings) -> No
     assert door.letters() == []
 
 
+def test_a_key_is_of_the_whole_pack(door: Door) -> None:
+    """Whatever it calls its sensors, and however many there are."""
+    now = time.time()
+    both = [
+        {"bn": "a:", "bt": now, "n": "temperature", "v": 1},
+        {"bn": "b:", "n": "temperature", "v": 2},
+    ]
+    assert door.senml(both, Idempotency_Key="1").json() == {"rows": 2}
+    assert door.senml(both, Idempotency_Key="1").json() == {"rows": 0, "repeated": True}
+    for other in ([{"bn": "c:", "bt": now, "n": "temperature", "v": 3}], both[:1]):
+        told = problem(door.senml(other, Idempotency_Key="1"), 422, "dead-letter")
+        assert told["dead_letters"] == {"conflicting-content": 1}
+    assert door.rows() == [(2,)]
+
+
 def test_bad_senml_is_a_dead_letter(door: Door, limits: DoorSettings) -> None:
     told = problem(door.senml([{"n": "temperature"}], Idempotency_Key="1"), 422, "dead-letter")
     assert told["dead_letters"] == {"not-senml": 1}

@@ -67,6 +67,30 @@ def test_an_action_is_an_event(payloads: Any, source: Any, read: Any) -> None:
     assert (reading.values, reading.texts) == ([], [Text(None, "action", "single")])
 
 
+def test_an_action_is_no_measurement(source: Any, read: Any) -> None:
+    """Not even the `on` of a remote, which would be a switch elsewhere."""
+    [reading] = read(source, "zigbee2mqtt/a", '{"action":"on","battery":50}')
+    assert [value.name for value in reading.values] == ["battery"]
+    assert reading.texts == [Text(None, "action", "on")]
+
+
+@pytest.mark.parametrize(
+    ("payload", "words"),
+    [
+        ('{"state":"LOCK","lock_state":"locked"}', [("state", "LOCK"), ("lock_state", "locked")]),
+        ('{"state":"OPEN","position":100}', [("state", "OPEN")]),
+        ('{"state_left":"ON","state_right":"STOP"}', [("state_right", "STOP")]),
+        ('{"running_state":"idle","system_mode":"heat"}', [("running_state", "idle")]),
+        ('{"state":"","lock_state":null,"effect":"blink","update":{"state":"idle"}}', []),
+    ],
+)
+def test_states_that_are_words_are_events(
+    payload: str, words: list[tuple[str, str]], source: Any, read: Any
+) -> None:
+    [reading] = read(source, "zigbee2mqtt/a", payload)
+    assert reading.texts == [Text(None, *word) for word in words]
+
+
 def test_lamps(payloads: Any, source: Any, read: Any) -> None:
     lamp = payloads("zigbee2mqtt")["lamp"]
     [reading] = read(source, lamp["topic"], lamp["payload"])
@@ -108,7 +132,10 @@ def test_lists_are_numbered(source: Any, read: Any) -> None:
         ("bridge/state", '{"state":"online"}'),
         ("bridge/devices", "[]"),
         ("lamp/set", '{"state":"ON"}'),
+        ("lamp/set/color", '{"r":46,"g":102}'),
+        ("hall/lamp/set/state", "ON"),
         ("lamp/get", '{"state":""}'),
+        ("lamp/get/state", '{"a":1}'),
         ("lamp/availability", '{"state":"maybe"}'),
         ("lamp", ""),
         ("lamp/brightness", "215"),
