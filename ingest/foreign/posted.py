@@ -1,11 +1,8 @@
 """SenML that came by HTTP: of one device, which has proved who it is, and named by its sender."""
 
 import re
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
-
-import msgspec
 
 from ingest.foreign.reading import ForeignError, Reading, digest
 from ingest.foreign.senml import ABSOLUTE, decode, resolve
@@ -38,12 +35,19 @@ def find(text: str) -> Route | None:
     return Route(source, ())
 
 
-def named(readings: Sequence[Reading], delivery: Delivery) -> list[Reading]:
-    """Name what was read as its sender does, if he does."""
+def named(readings: list[Reading], delivery: Delivery) -> list[Reading]:
+    """Name what was read as its sender does, if he does: all of it as one, as the key is of all."""
     key = delivery.properties.get(KEY)
-    if key is None:
-        return list(readings)
-    return [msgspec.structs.replace(reading, key=digest(KEY, key)) for reading in readings]
+    if key is None or not readings or find(delivery.topic) is None:
+        return readings
+    return [
+        Reading(
+            source="",  # it is of one device, whatever that calls its sensors
+            values=[value for reading in readings for value in reading.values],
+            texts=[text for reading in readings for text in reading.texts],
+            key=digest(KEY, key),
+        )
+    ]
 
 
 def is_named(payload: bytes, content_type: str) -> bool:

@@ -125,6 +125,20 @@ def test_a_record_with_a_number_is_the_same_wherever_it_stands() -> None:
     assert keys[0] == keys[1]
 
 
+def test_only_the_door_takes_keys_of_senders() -> None:
+    """A device that gives its MQTT messages such a property speaks for no other by it."""
+    source = {"name": "s", "pilot": "p", "format": "senml", "topics": ["s/+"]}
+    interpreter = Interpreter(Foreign.model_validate({"source": [source]}), ahead=300)
+    pack = f'[{{"bn":"a:","bt":{NOW / 1e6},"n":"t","v":1}},{{"bn":"b:","n":"t","v":2}}]'
+    sent = delivery(pack, topic="s/x")
+    keyed = sent._replace(properties={"idempotency-key": "1"})
+    [one, other], [plain, _] = (interpreter.judge(message).parts for message in (keyed, sent))
+    assert (one.identity, other.identity) == ("p/s-a", "p/s-b")
+    assert one.claim == plain.claim
+    posted = keyed._replace(topic="POST /v1/uplinks/p/s/obs")
+    assert [part.rows for part in interpreter.judge(posted).parts] == [2]
+
+
 @pytest.mark.parametrize(
     "payload",
     [f'{{"v":1e308,"t":1e308,"ts":{NOW}}}', '{"v":1,"ts":5}', f'{{"v":1,"ts":{NOW + 10**10}}}'],
