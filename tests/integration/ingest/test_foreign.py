@@ -342,6 +342,26 @@ def test_another_unit_is_another_metric(bridge: Bridge, street: Any, eventually:
 
 
 @pytest.mark.usefixtures("running")
+def test_raw_illuminance_is_not_mixed_with_lux(
+    bridge: Bridge, street: Any, eventually: Any
+) -> None:
+    register(street, "hall")
+    for payload in (
+        '{"illuminance":49}',
+        '{"illuminance":16994,"illuminance_lux":50}',
+        '{"illuminance":51}',
+    ):
+        bridge.publish(f"{bridge.root}/zigbee/hall", payload)
+    eventually("all", lambda: len(street.rows(VALUES)) == 4)
+    assert [row[1:4] for row in street.rows(VALUES)] == [
+        ("zigbee2mqtt.illuminance", "lx", 49),
+        ("zigbee2mqtt.illuminance", "lx", 51),
+        ("zigbee2mqtt.illuminance[{raw}]", "{raw}", 16994),
+        ("zigbee2mqtt.illuminance_lux", "lx", 50),
+    ]
+
+
+@pytest.mark.usefixtures("running")
 def test_unbelievable_times_are_held(bridge: Bridge, street: Any, eventually: Any) -> None:
     register(street, "hall")
     now = utc_now()
