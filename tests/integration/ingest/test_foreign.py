@@ -173,7 +173,7 @@ def test_values_arrive_with_unit_and_time(
     assert street.rows("SELECT minute FROM dirty") == [
         (from_micros(now // 60_000_000 * 60_000_000),)
     ]
-    assert running.meters.rows._value.get() == 1
+    eventually("the count", lambda: running.meters.rows._value.get() == 1)
 
 
 def test_redelivery_is_one(running: Ingest, bridge: Bridge, street: Any, eventually: Any) -> None:
