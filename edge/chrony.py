@@ -5,6 +5,8 @@ import shutil
 import subprocess
 from typing import Final, NamedTuple
 
+_OWN: Final = "7F7F0101"
+"""Reference ID of a chrony that believes its own clock (`local`), and says that it errs by 0."""
 _NUMBER: Final = r"([0-9.eE+-]+) seconds"
 
 
@@ -40,7 +42,9 @@ def parse_tracking(text: str) -> ClockQuality:
     time = re.search(rf"^System time\s*: {_NUMBER} (slow|fast) of NTP time", text, re.MULTILINE)
     delay = re.search(rf"^Root delay\s*: {_NUMBER}", text, re.MULTILINE)
     dispersion = re.search(rf"^Root dispersion\s*: {_NUMBER}", text, re.MULTILINE)
-    if "Not synchronised" in text or not (time and delay and dispersion):
+    reference = re.search(r"^Reference ID\s*: (\w+)", text, re.MULTILINE)
+    own = reference is not None and reference[1] == _OWN
+    if own or "Not synchronised" in text or not (time and delay and dispersion):
         return ClockQuality()
     sign = 1 if time[2] == "fast" else -1
     return ClockQuality(sign * float(time[1]), float(dispersion[1]) + float(delay[1]) / 2)

@@ -24,8 +24,25 @@ def test_slow_is_behind_fast_is_ahead() -> None:
     assert parse_tracking(ANSWER.replace("seconds slow", "seconds fast")) == (6.523e-6, error)
 
 
+# A chrony without sources that `local stratum 10` tells to believe the machine's own clock.
+LOCAL = """Reference ID    : 7F7F0101 ()
+Stratum         : 10
+Ref time (UTC)  : Tue Mar 12 15:34:02 2019
+System time     : 0.000000000 seconds slow of NTP time
+Last offset     : +0.000000000 seconds
+RMS offset      : 0.000000000 seconds
+Frequency       : 1.172 ppm slow
+Residual freq   : +0.000 ppm
+Skew            : 0.000 ppm
+Root delay      : 0.000000000 seconds
+Root dispersion : 0.000000000 seconds
+Update interval : 0.0 seconds
+Leap status     : Normal
+"""
+
+
 @pytest.mark.parametrize(
-    "text", ["", "506 Cannot talk to daemon", ANSWER.replace("Normal", "Not synchronised")]
+    "text", ["", "506 Cannot talk to daemon", ANSWER.replace("Normal", "Not synchronised"), LOCAL]
 )
 def test_nothing_is_known(text: str) -> None:
     assert parse_tracking(text) == ClockQuality()
