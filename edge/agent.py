@@ -16,11 +16,10 @@ from edge.batches import Batcher, Event, Scalar
 from edge.camera import CameraWatch
 from edge.chrony import clock_quality
 from edge.config import AgentConfig
-from edge.lines import LineSource
-from edge.modem import ModemManager
 from edge.observed import Observed
 from edge.outbox import Outbox
 from edge.pictures import PictureServer, Shelf
+from edge.sensors.run import SensorRun
 from edge.threads import start_thread
 from edge.uplink import Uplink
 from edge.wire import Message, Opened, Picture, Seen, columns
@@ -71,13 +70,8 @@ class Agent:
             self._camera = CameraWatch(
                 config.camera, on_message=self._see, on_change=self._camera_changed
             )
-        sources = [*config.sensors]
-        self._modem: ModemManager | None = None
-        if config.modem and config.modem.source == "mmcli":
-            self._modem = ModemManager(self._batcher.add, clock)
-        elif config.modem:
-            sources.append(config.modem)
-        self._lines = [LineSource(sensor.source, self._batcher.add) for sensor in sources]
+        sensors = [*config.sensors, *([config.modem] if config.modem else [])]
+        self._sensors = [SensorRun(sensor, self._batcher.add, clock) for sensor in sensors]
         self._pictures = self._make_pictures()
         self._seeing = False
         self._lost_at: int | None = None  # [us]
@@ -147,8 +141,9 @@ class Agent:
         start_thread("batches", self._flush_often, self._fail)
         if self._pictures is not None:
             start_thread("pictures", self._pictures.serve_forever, self._fail)
-        parts: list[CameraWatch | LineSource | ModemManager] = [*self._lines]
-        parts += [part for part in (self._camera, self._modem) if part is not None]
+        parts: list[CameraWatch | SensorRun] = [*self._sensors]
+        if self._camera is not None:
+            parts.append(self._camera)
         return [
             start_thread(type(part).__name__, partial(part.run, until_done=until_done), self._fail)
             for part in parts
@@ -172,10 +167,8 @@ class Agent:
                 self._outbox.report_other_boots(self._batcher.empty())
 
     def _is_over(self) -> bool:
-        overs = [line.over for line in self._lines]
-        if self._camera is not None:
-            overs.append(self._camera.over)
-        return all(over.is_set() for over in overs)
+        seen = self._camera is None or self._camera.over.is_set()
+        return seen and all(sensor.over for sensor in self._sensors)
 
     def _health(self) -> list[Scalar]:
         now, stock = self._clock(), self._outbox.stock()
@@ -186,14 +179,14 @@ class Agent:
             Scalar(now, metrics.BACKLOG_AGE, max(age, 0) / MICROSECONDS),
             Scalar(now, metrics.DROPPED_BATCHES, stock.dropped),
         ]
-        if self._lines:
-            scalars.append(Scalar(now, metrics.BAD_LINES, sum(line.bad for line in self._lines)))
+        if self._sensors:
+            scalars.append(Scalar(now, metrics.BAD_LINES, sum(s.bad for s in self._sensors)))
         if trip is not None:
             scalars.append(Scalar(now, metrics.UPLINK_ROUND_TRIP, 1e3 * trip))
         return scalars
 
     def _stop_sources(self, threads: Sequence[threading.Thread]) -> None:
-        for part in (self._camera, self._modem, *self._lines):
+        for part in (self._camera, *self._sensors):
             if part is not None:
                 part.stop()
         for thread in threads:

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from itertools import islice
 
 from contracts.clock import from_micros, utc_now
+from contracts.metrics import METRICS
 from edge.config import AgentConfig, Camera
 from edge.errors import SourceError
+from edge.sensors.plugin import Sensor
 from edge.sources import open_video
 
 
@@ -25,12 +27,21 @@ def check_config(config: AgentConfig, say: Callable[[str], None]) -> bool:
     say(f"uplink    {broker.host}:{broker.port} {secure}, as {broker.user} {password}")
     say(f"outbox    {config.outbox.path}, at most {config.outbox.max_bytes >> 20} MiB")
     for sensor in config.sensors:
-        say(f"sensor    {sensor.source}")
+        _explain("sensor", sensor, say)
     if config.modem is not None:
-        say(f"modem     {config.modem.source}")
+        _explain("modem", config.modem, say)
     if config.pictures is not None:
         say(f"pictures  pixelated ones on {config.pictures.listen}, for who has the token")
     return config.camera is None or _check_camera(config.camera, say)
+
+
+def _explain(what: str, sensor: Sensor, say: Callable[[str], None]) -> None:
+    say(f"{what:<10}{sensor.kind} {sensor.place}")
+    for metric, unit in sensor.units().items():
+        say(f"          {metric} [{unit}]")
+        if metric not in METRICS:
+            command = f"`tepna registry metric {metric} --unit {unit}`"
+            say(f"          ... which the platform does not know until its operator says {command}")
 
 
 def _check_camera(camera: Camera, say: Callable[[str], None]) -> bool:

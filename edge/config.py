@@ -1,6 +1,7 @@
 """Configuration of one edge agent: a TOML file, the environment, flags; checked at the start."""
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from pydantic import (
 
 from contracts.broker import Broker, BrokerUrl, read_broker
 from contracts.settings import SettingsError
+from edge.sensors.kinds import AnySensor
 from edge.vision.settings import GroundPair, LineSettings, Pixel, VisionSettings
 
 Positive = Annotated[float, Field(gt=0)]
@@ -111,12 +113,6 @@ class Camera(_Table):
         return "://" not in self.source and not self.source.startswith("usb:")
 
 
-class Sensor(_Table):
-    """A source of JSON lines."""
-
-    source: str = Field(min_length=1, description="tcp://host:port or a path")
-
-
 class Pictures(_Table):
     """Server of pixelated pictures."""
 
@@ -148,8 +144,8 @@ class AgentConfig(_Table):
     outbox: Outbox
     batches: Batches = Batches()
     camera: Camera | None = None
-    sensors: list[Sensor] = []
-    modem: Sensor | None = None
+    sensors: list[AnySensor] = []
+    modem: AnySensor | None = None
     pictures: Pictures | None = None
 
 
@@ -225,13 +221,15 @@ def _put(table: dict[str, Any], key: str, value: Any) -> None:
 def _resolve(table: dict[str, Any], folder: Path) -> None:
     """Make paths absolute and replace `file:` secrets by what the files say."""
     places = [(table.get(name), key) for name, key in _PATHS]
+    secrets = [(table.get(name), key, name) for name, key in _SECRETS]
     sensors = table.get("sensors")
-    places += [(sensor, "source") for sensor in sensors] if isinstance(sensors, list) else []
+    for n, sensor in enumerate(sensors if isinstance(sensors, list) else []):
+        places.append((sensor, "source"))
+        secrets += [(sensor, key, f"sensors.{n}") for key in _SENSOR_SECRETS]
     for part, key in places:
         if isinstance(part, dict) and isinstance(part.get(key), str):
             part[key] = _absolute(part[key], folder)
-    for name, key in _SECRETS:
-        part = table.get(name)
+    for part, key, name in secrets:
         if isinstance(part, dict) and str(part.get(key, "")).startswith("file:"):
             file = folder / part[key].removeprefix("file:")
             try:
@@ -249,11 +247,13 @@ _PATHS: Final = (
     ("modem", "source"),
 )
 _SECRETS: Final = (("uplink", "url"), ("uplink", "password"), ("pictures", "token"))
+_SENSOR_SECRETS: Final = ("password", "token")
+_USER_INFO: Final = re.compile(r"//[^@/\s]*@")
 _FIX: Final = {key: variable for variable, key in ENVIRONMENT.items()}
 
 
 def _absolute(text: str, folder: Path) -> str:
-    if "://" in text or text.startswith("usb:") or text == "mmcli":
+    if "://" in text or text.startswith("usb:"):
         return text
     return str((folder / text).resolve())
 
@@ -261,16 +261,27 @@ def _absolute(text: str, folder: Path) -> str:
 def _explain(fault: ValidationError) -> list[str]:
     lines = []
     for error in fault.errors(include_url=False, include_context=False):
-        key = ".".join(map(str, error["loc"])) or "the whole"
-        secret = tuple(error["loc"][:2]) in _SECRETS
-        shown = "***" if secret else repr(error["input"])
+        place = error["loc"]
+        key = ".".join(map(str, place)) or "the whole"
+        shown = _shown(place, error["input"])
         fix = f"set {_FIX[key]}, or " if key in _FIX else ""
+        # Flags reach into tables only, not into lists.
+        flag = "" if any(isinstance(step, int) for step in place) else f" or give --set {key}="
         match error["type"]:
             case "missing":
-                lines.append(f"{key} is not set: {fix}write it into the file or give --set {key}=")
+                lines.append(f"{key} is not set: {fix}write it into the file{flag}")
             case "extra_forbidden":
                 lines.append(f"{key} is {shown}: no such key; remove it or correct its name")
             case _:
                 message = error["msg"].removeprefix("Value error, ")
-                lines.append(f"{key} is {shown}: {message}; {fix}correct it or give --set {key}=")
+                lines.append(f"{key} is {shown}: {message}; {fix}correct it{flag}")
     return lines
+
+
+def _shown(place: tuple[int | str, ...], value: Any) -> str:
+    """Show what is wrong, but no secret; a table may hold one."""
+    if isinstance(value, dict):
+        return "a table"
+    if tuple(place[:2]) in _SECRETS or (place and place[-1] in _SENSOR_SECRETS):
+        return "***"
+    return _USER_INFO.sub("//***@", repr(value))

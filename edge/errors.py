@@ -9,6 +9,10 @@ class SourceError(EdgeError):
     """A camera or sensor gives nothing (any more)."""
 
 
+class EndedError(SourceError):
+    """The stream ended; opened anew, it may go on."""
+
+
 class OutboxError(EdgeError):
     """The outbox cannot be used: it is another agent's, or the folder cannot be written to."""
 

@@ -1,12 +1,22 @@
 import socket
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from edge.batches import Scalar, SignalEvent
-from edge.errors import SourceError
-from edge.lines import LONGEST, LineSource, Sample, parse_line
+from edge.sensors.kinds import read_sensor
+from edge.sensors.lines import parse_line
+from edge.sensors.run import SensorRun
+from edge.sensors.streams import LONGEST
+
+Found = list[Scalar | SignalEvent]
+
+
+def reader(source: str, sink: Callable[[Found], None]) -> SensorRun:
+    return SensorRun(read_sensor({"source": source}), sink, lambda: 0)
 
 
 @pytest.mark.parametrize(
@@ -39,21 +49,21 @@ def test_a_file_is_read_to_its_end(tmp_path: Path, caplog: pytest.LogCaptureFixt
     path = tmp_path / "lines"
     good = [b'{"t": %d, "metric": "air.temperature", "value": %d}\n' % (n, n) for n in range(3000)]
     path.write_bytes(b"".join(good[:1500]) + b"bad\n\nbad\n" + b"".join(good[1500:]).rstrip())
-    found: list[Sample] = []
-    source = LineSource(str(path), found.extend)
+    found: Found = []
+    source = reader(str(path), found.extend)
     source.run(until_done=False)
     assert found == [Scalar(n, "air.temperature", n) for n in range(3000)]
     assert source.bad == 2
-    assert source.over.is_set()
+    assert source.over
     assert caplog.text.count("unreadable lines") == 1, "said once"
 
 
 def test_a_stream_is_read_across_pieces_and_connections() -> None:
-    found: list[Sample] = []
+    found: Found = []
     with socket.create_server(("127.0.0.1", 0)) as server:
-        source = LineSource(f"tcp://127.0.0.1:{server.getsockname()[1]}", found.extend)
-        reader = threading.Thread(target=source.run, kwargs={"until_done": False})
-        reader.start()
+        source = reader(f"tcp://127.0.0.1:{server.getsockname()[1]}", found.extend)
+        thread = threading.Thread(target=source.run, kwargs={"until_done": False})
+        thread.start()
         first, _ = server.accept()
         first.sendall(b'{"t": 1, "code": 1, "par')
         first.sendall(b'ameter": 2}\n{"t": 2, "co')
@@ -66,22 +76,51 @@ def test_a_stream_is_read_across_pieces_and_connections() -> None:
         third, _ = server.accept()
         third.close()
         source.stop()
-        reader.join(20)
+        thread.join(20)
     assert found == [SignalEvent(1, 1, 2), SignalEvent(3, 4, 0), SignalEvent(5, 4, 0)]
     assert source.bad >= 1
 
 
 def test_with_until_done_the_end_of_the_stream_is_the_end() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        source = LineSource(f"tcp://127.0.0.1:{server.getsockname()[1]}", lambda _: None)
-        reader = threading.Thread(target=source.run, kwargs={"until_done": True})
-        reader.start()
+        source = reader(f"tcp://127.0.0.1:{server.getsockname()[1]}", lambda _: None)
+        thread = threading.Thread(target=source.run, kwargs={"until_done": True})
+        thread.start()
         connection, _ = server.accept()
         connection.close()
-        reader.join(20)
-    assert source.over.is_set()
+        thread.join(20)
+    assert source.over
 
 
-def test_a_source_that_is_none() -> None:
-    with pytest.raises(SourceError, match="not tcp://host:port"):
-        LineSource("udp://127.0.0.1", lambda _: None)._connected()
+def test_it_is_lost_once_and_recovers_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    found: Found = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = server.getsockname()
+    source = reader(f"tcp://127.0.0.1:{address[1]}", found.extend)
+    thread = threading.Thread(target=source.run, kwargs={"until_done": False})
+    thread.start()
+    deadline = time.monotonic() + 20
+    while "lost" not in caplog.text:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    with socket.create_server(address) as server:
+        connection, _ = server.accept()
+        connection.sendall(b'{"t": 3, "code": 4}\n')
+        connection.close()
+        again, _ = server.accept()
+        again.close()
+        source.stop()
+        thread.join(20)
+    assert found == [SignalEvent(3, 4, 0)]
+    assert "refused" in caplog.messages[0]
+    assert caplog.messages[1].endswith("recovered")
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [("udp://127.0.0.1:1", "not tcp://host:port"), ("/etc/mmcli", 'kind = "mmcli"')],
+)
+def test_a_source_that_is_none(source: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        read_sensor({"source": source})
