@@ -50,7 +50,7 @@ def test_paths_of_the_file_start_at_its_folder_those_of_flags_here(
     config = read(path, text)
     assert config.camera is not None
     assert config.camera.source == str(path.with_name("a.avi"))
-    assert config.sensors[0].source == str(path.with_name("lines.jsonl"))
+    assert config.sensors[0].place == str(path.with_name("lines.jsonl"))
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     config = read(path, text, "camera.source=b.avi")
@@ -82,6 +82,47 @@ def test_the_token_comes_from_the_environment_where_pictures_are_wanted(path: Pa
         read(path, text)
 
 
+STATION = """
+[[sensors]]
+kind = "http"
+url = "http://192.168.1.30/"
+token = "file:token"
+values = [{ path = "$.t", metric = "air.temperature" }]
+"""
+
+
+def test_so_may_a_sensors(path: Path) -> None:
+    path.with_name("token").write_text("s3cret\n")
+    (sensor,) = read(path, LEAST + STATION).sensors
+    assert sensor.model_dump()["token"].get_secret_value() == "s3cret"
+    assert "s3cret" not in repr(sensor)
+    with pytest.raises(SettingsError, match=r"sensors.0.token is 'file:.*none'.*readable file"):
+        read(path, LEAST + STATION.replace("file:token", "file:none"))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ('token = ["s3cret"]', r"sensors\.0\.token is \*\*\*: "),
+        ('token = "x"\nuser = "s3cret"', r"sensors\.0 is a table: user and password belong"),
+        ('token = "x"\npassword = "s3cret"', r"sensors\.0 is a table: user and password belong"),
+    ],
+)
+def test_a_sensors_secret_that_is_wrong_is_not_shown(path: Path, wrong: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=said) as refused:
+        read(path, LEAST + STATION.replace('token = "file:token"', wrong))
+    assert "s3cret" not in str(refused.value)
+
+
+def test_a_password_in_an_address_is_not_shown(path: Path) -> None:
+    url = "http://jan:s3cret@192.168.1.30/"
+    with pytest.raises(
+        SettingsError, match=r"'http://\*\*\*@192.168.1.30/': it must not"
+    ) as refused:
+        read(path, LEAST + STATION.replace("http://192.168.1.30/", url).replace("file:token", "x"))
+    assert "s3cret" not in str(refused.value)
+
+
 CAMERA = LEAST + '[camera]\nsource = "a.avi"\n'
 
 
@@ -102,6 +143,15 @@ CAMERA = LEAST + '[camera]\nsource = "a.avi"\n'
             "used twice",
         ),
         (CAMERA, 'camera.lines=[{id="a", a=[0, 0], b=[0, 0]}]', "two different points"),
+        (
+            LEAST + '[[sensors]]\nkind = "modbus"\nsource = "tcp://x"\n[[sensors.registers]]\n'
+            'address = 5\nmetric = "meter.power"\nunit = "W"\n',
+            "simulated=true",
+            "sensors.0.registers.0.unit is 'W': meter.power is kept in 'kW'; .*; correct it$",
+        ),
+        (LEAST, "sensors=5", "sensors is 5: "),
+        (LEAST, "sensors=[5]", "sensors.0 is 5: not a table; write"),
+        (LEAST, "modem.kind=telepathy", "modem.kind is 'telepathy': no such kind .* known are at,"),
         (LEAST, "nonsense", "not key.path=value"),
         (LEAST, "device.pilot=x", "device is no table"),
     ],
