@@ -22,6 +22,9 @@ Format = Literal[
 OURS: Final = f"tepna/{VERSION}/+/+/#"
 """Topics of Tepna's own devices."""
 
+BIRTHS: Final = ("+/+/NBIRTH/+", "+/+/DBIRTH/+/+")
+"""Topics by which Sparkplug's nodes and devices say what their aliases mean."""
+
 MAX_REMEMBERED: Final = 20_000
 """Topics, names and metrics that are remembered; what is forgotten is worked out again."""
 
@@ -254,10 +257,9 @@ class Foreign(_Part):
         for source in self.source:
             for topic in source.topics:
                 found.setdefault(topic, Subscription(topic))
-                if source.format == "sparkplug" and topic.split("/")[2:] == ["#"]:
-                    for births in ("NBIRTH/+", "DBIRTH/+/+"):
-                        filter_ = f"{topic[:-1]}{births}"
-                        found.setdefault(filter_, Subscription(filter_, everybody=True))
+                if source.format == "sparkplug":
+                    common = (_common(topic, births) for births in BIRTHS)
+                    found |= {one: Subscription(one, everybody=True) for one in common if one}
         return list(found.values())
 
     def accounts(self) -> dict[str, list[str]]:
@@ -337,6 +339,20 @@ def _overlap(some: list[str], others: list[str]) -> bool:
             return False
     rest = some[len(others) :] or others[len(some) :]
     return rest in ([], ["#"])  # a/# takes in a
+
+
+def _common(topic: str, other: str) -> str:
+    """Filter of the topics that a filter shares with another of fixed depth, "" for none.
+
+    >>> _common("spBv1.0/#", "+/+/NBIRTH/+"), _common("spBv1.0/plant/NDATA/+", "+/+/NBIRTH/+")
+    ('spBv1.0/+/NBIRTH/+', '')
+    """
+    levels, others = topic.split("/"), other.split("/")
+    if levels[-1] == "#":
+        levels[-1:] = ["+"] * (len(others) - len(levels) + 1)
+    if len(levels) != len(others) or not _overlap(levels, others):
+        return ""
+    return "/".join(b if a == "+" else a for a, b in zip(levels, others, strict=True))
 
 
 def _wildcards(topic: str) -> int:

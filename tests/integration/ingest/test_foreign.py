@@ -4,7 +4,7 @@ import threading
 import tomllib
 import uuid
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -142,13 +142,22 @@ def bridge(broker: Stack, foreign: IngestSettings, street: Any) -> Iterator[Brid
 def running(foreign: IngestSettings, bridge: Bridge, eventually: Any) -> Iterator[Ingest]:
     """Ingest at work, with the sources."""
     del bridge  # its account stands before ingest subscribes
-    ingest = Ingest(foreign, utc_now)
+    with at_work(foreign, eventually) as ingest:
+        yield ingest
+
+
+@contextmanager
+def at_work(settings: IngestSettings, eventually: Any, slot: int = 0) -> Iterator[Ingest]:
+    """Ingest at work, until the end of the block, whatever that is."""
+    ingest = Ingest(settings, utc_now, slot=slot)
     thread = threading.Thread(target=ingest.run)
     thread.start()
-    eventually("ingest's subscription", ingest.receiver.subscribed.is_set)
-    yield ingest
-    ingest.stop()
-    thread.join(20)
+    try:
+        eventually("ingest's subscription", ingest.receiver.subscribed.is_set)
+        yield ingest
+    finally:
+        ingest.stop()
+        thread.join(20)
 
 
 def register(street: Any, name: str) -> None:
@@ -435,14 +444,9 @@ def test_aliases_outlive_the_process(
             ("NDATA", sparkplug(1, {"alias": 7, "float_value": 2.5}, timestamp=now + 10)),
         ]
     ):
-        ingest = Ingest(foreign, utc_now)
-        thread = threading.Thread(target=ingest.run)
-        thread.start()
-        eventually("subscription", ingest.receiver.subscribed.is_set)
-        bridge.publish(f"{node}/{kind}/edge", payload)
-        eventually("value", lambda count=number + 1: len(street.rows(VALUES)) == count)
-        ingest.stop()
-        thread.join(20)
+        with at_work(foreign, eventually):
+            bridge.publish(f"{node}/{kind}/edge", payload)
+            eventually("value", lambda count=number + 1: len(street.rows(VALUES)) == count)
     assert [row[1:4] for row in street.rows(VALUES)] == [
         ("sparkplug.Line/Speed", None, 1.5),
         ("sparkplug.Line/Speed", None, 2.5),
@@ -451,36 +455,38 @@ def test_aliases_outlive_the_process(
     assert street.letters() == []
 
 
+@pytest.mark.parametrize("topic", ["spBv1.0/{root}/#", "spBv1.0/#"])
 def test_workers_share_what_sparkplug_says(
-    foreign: IngestSettings, bridge: Bridge, street: Any, eventually: Any
+    topic: str,
+    foreign: IngestSettings,
+    sources: Path,
+    bridge: Bridge,
+    street: Any,
+    eventually: Any,
 ) -> None:
     """Each of them knows what the aliases mean, whoever of them gets the data; all of it once."""
     register(street, "plant")
-    workers = [Ingest(foreign, utc_now, slot=slot) for slot in range(2)]
-    threads = [threading.Thread(target=worker.run) for worker in workers]
-    for worker, thread in zip(workers, threads, strict=True):
-        thread.start()
-        eventually("subscription", worker.receiver.subscribed.is_set)
+    given = sources.read_text().replace("spBv1.0/" + bridge.root + "/#", topic)
+    sources.write_text(given.replace("{root}", bridge.root))
+    foreign = IngestSettings(**foreign.model_dump())
     now, sent = utc_now() // 1000, 0.0
-    for birth in range(3):  # each gives the alias another meaning
-        born = now + birth * 1000
-        metric = {"name": f"m{birth}", "alias": 1, "datatype": 10, "double_value": 0.0}
-        topic = f"spBv1.0/{bridge.root}"
-        bridge.publish(f"{topic}/NBIRTH/edge", sparkplug(0, metric, timestamp=born))
-        for i in range(1, 40):
-            data = sparkplug(i, {"alias": 1, "double_value": float(i)}, timestamp=born + i)
-            bridge.publish(f"{topic}/NDATA/edge", data)
-            sent += i
-    eventually("all", lambda: street.rows("SELECT sum(value) FROM observation") == [(sent,)])
-    for worker, thread in zip(workers, threads, strict=True):
-        worker.stop()
-        thread.join(20)
+    with at_work(foreign, eventually) as one, at_work(foreign, eventually, slot=1) as other:
+        for birth in range(3):  # each gives the alias another meaning
+            born = now + birth * 1000
+            metric = {"name": f"m{birth}", "alias": 1, "datatype": 10, "double_value": 0.0}
+            node = f"spBv1.0/{bridge.root}"
+            bridge.publish(f"{node}/NBIRTH/edge", sparkplug(0, metric, timestamp=born))
+            for i in range(1, 40):
+                data = sparkplug(i, {"alias": 1, "double_value": float(i)}, timestamp=born + i)
+                bridge.publish(f"{node}/NDATA/edge", data)
+                sent += i
+        eventually("all", lambda: street.rows("SELECT sum(value) FROM observation") == [(sent,)])
     assert street.rows(
         "SELECT m.name, count(*) FROM observation JOIN metric m USING (metric)"
         " GROUP BY 1 ORDER BY 1"
     ) == [(f"sparkplug.m{birth}", 40) for birth in range(3)]
     assert street.letters() == []
-    assert all(worker.meters.messages._value.get() > 6 for worker in workers)
+    assert all(worker.meters.messages._value.get() > 6 for worker in (one, other))
 
 
 def test_an_account_publishes_where_it_may(

@@ -133,11 +133,29 @@ def test_identity_by_the_topic() -> None:
         one.identity("x", ("", "x" * 80))
 
 
-def test_births_are_heard_by_everybody() -> None:
-    assert source("spBv1.0/plant/#", format="sparkplug").subscriptions() == [
-        Subscription("spBv1.0/plant/#"),
-        Subscription("spBv1.0/plant/NBIRTH/+", everybody=True),
-        Subscription("spBv1.0/plant/DBIRTH/+/+", everybody=True),
+@pytest.mark.parametrize(
+    ("topic", "births"),
+    [
+        ("spBv1.0/plant/#", ["spBv1.0/plant/NBIRTH/+", "spBv1.0/plant/DBIRTH/+/+"]),
+        ("spBv1.0/#", ["spBv1.0/+/NBIRTH/+", "spBv1.0/+/DBIRTH/+/+"]),
+        ("spBv1.0/+/#", ["spBv1.0/+/NBIRTH/+", "spBv1.0/+/DBIRTH/+/+"]),
+        ("spBv1.0/plant/+/edge/#", ["spBv1.0/plant/NBIRTH/edge", "spBv1.0/plant/DBIRTH/edge/+"]),
+        ("spBv1.0/plant/+/edge", ["spBv1.0/plant/NBIRTH/edge"]),
+        ("spBv1.0/plant/+/+/oven", ["spBv1.0/plant/DBIRTH/+/oven"]),
+        ("spBv1.0/plant/NDATA/+", []),
+    ],
+)
+def test_births_are_heard_by_everybody(topic: str, births: list[str]) -> None:
+    assert source(topic, format="sparkplug").subscriptions() == [
+        Subscription(topic),
+        *(Subscription(one, everybody=True) for one in births),
+    ]
+
+
+def test_a_filter_of_births_alone_is_everybody_s() -> None:
+    topic = "spBv1.0/plant/NBIRTH/+"
+    assert source(topic, format="sparkplug").subscriptions() == [
+        Subscription(topic, everybody=True)
     ]
 
 
