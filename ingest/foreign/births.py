@@ -1,7 +1,7 @@
 """Births of Sparkplug's nodes in the database: what one process saw, every process can read."""
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -47,4 +47,11 @@ def complete(connection: Connection, interpreter: Interpreter, message: Foreigne
 def read_births(connection: Connection, node: str, births: Births) -> None:
     """Remember what is kept of a node and its devices."""
     for (birth,) in connection.execute(READ, {"node": node}):
-        births.add(msgspec.convert(birth, Birth, strict=False))
+        births.add(_read(birth))
+
+
+def _read(stored: list[Any]) -> Birth:
+    """Read a birth; those that were kept before names were, have them with their aliases."""
+    who, born, number, aliases, *names = stored
+    names = names or [{meaning[0]: meaning for meaning in aliases.values()}]
+    return msgspec.convert([who, born, number, aliases, *names], Birth, strict=False)

@@ -1,7 +1,7 @@
 """Sparkplug B: births, data and deaths of edge nodes and their devices, ``spBv1.0/#``.
 
-A birth says what the aliases of the data that follow mean, so births are remembered, and kept in
-the database for the next process. Which birth data belong to is told by their times.
+A birth says what the names and aliases of the data that follow mean, so births are remembered, and
+kept in the database for the next process. Which birth data belong to is told by their times.
 """
 
 from collections import OrderedDict
@@ -39,7 +39,7 @@ NOT_MEASURED: Final = ("bdSeq", "Node Control/", "Device Control/")
 
 
 class Meaning(NamedTuple):
-    """What an alias stands for."""
+    """What a name or an alias stands for."""
 
     name: str
     datatype: int
@@ -53,6 +53,7 @@ class Birth(NamedTuple):
     born: int  # [ms] since the epoch
     number: int | None  # the node's bdSeq
     aliases: dict[int, Meaning]
+    names: dict[str, Meaning]  # all of them, whether they have an alias or not
 
     @property
     def boot(self) -> UUID:
@@ -121,14 +122,11 @@ def read(message: Message, _: Source, births: Births) -> list[Reading]:
 
 def _birth(who: str, found: Any, message: Message) -> Birth:
     numbers = [m.long_value or m.int_value for m in found.metrics if m.name == "bdSeq"]
-    aliases = {
-        m.alias: Meaning(m.name, m.datatype, _unit(m))
-        for m in found.metrics
-        if m.HasField("alias") and m.name
-    }
+    names = {m.name: Meaning(m.name, m.datatype, _unit(m)) for m in found.metrics if m.name}
+    aliases = {m.alias: names[m.name] for m in found.metrics if m.HasField("alias") and m.name}
     born = found.timestamp if found.HasField("timestamp") else message.received // 1000
     stamp(born / 1000)  # what no calendar has is refused, not remembered
-    return Birth(who, born, numbers[0] if numbers else None, aliases)
+    return Birth(who, born, numbers[0] if numbers else None, aliases, names)
 
 
 def _deaths(who: str, found: Any, births: Births) -> list[Reading]:
@@ -152,8 +150,10 @@ def _measured(found: Any, birth: Birth | None) -> tuple[list[Value], list[Text]]
     values: list[Value] = []
     texts: list[Text] = []
     for metric in found.metrics:
+        if metric.is_null:
+            continue
         meaning = _meaning(metric, birth)
-        if metric.is_null or meaning.name.startswith(NOT_MEASURED):
+        if meaning.name.startswith(NOT_MEASURED):
             continue
         at = metric.timestamp if metric.HasField("timestamp") else found.timestamp
         t = at * 1000 if at else None
@@ -165,17 +165,24 @@ def _measured(found: Any, birth: Birth | None) -> tuple[list[Value], list[Text]]
 
 
 def _meaning(metric: Any, birth: Birth | None) -> Meaning:
-    known = birth.aliases.get(metric.alias) if birth and metric.HasField("alias") else None
-    if metric.name:
-        return Meaning(
-            metric.name,
-            metric.datatype or (known.datatype if known else 0),
-            _unit(metric) or (known.unit if known else ""),
-        )
+    """Say what a metric stands for; data leave out what the birth has said, whatever it can be."""
+    known = None
+    if birth is not None and metric.name:
+        known = birth.names.get(metric.name)
+    elif birth is not None and metric.HasField("alias"):
+        known = birth.aliases.get(metric.alias)
+    if known is None and not _is_clear(metric):
+        which = repr(metric.name) if metric.name else f"alias {metric.alias}"
+        raise ForeignError("no-birth", f"{which}, which no birth that came before explains")
     if known is None:
-        detail = f"alias {metric.alias}, which no birth that came before explains"
-        raise ForeignError("no-birth", detail)
-    return known
+        return Meaning(metric.name, metric.datatype, _unit(metric))
+    return Meaning(known.name, metric.datatype or known.datatype, _unit(metric) or known.unit)
+
+
+def _is_clear(metric: Any) -> bool:
+    """Tell whether a metric can be read without a birth: by the type alone a number has a sign."""
+    is_whole = metric.HasField("int_value") or metric.HasField("long_value")
+    return bool(metric.name and (metric.datatype or not is_whole))
 
 
 def _number(metric: Any, datatype: int) -> float | None:

@@ -455,6 +455,29 @@ def test_aliases_outlive_the_process(
     assert street.letters() == []
 
 
+def test_types_and_units_outlive_the_process(
+    foreign: IngestSettings, bridge: Bridge, street: Any, eventually: Any
+) -> None:
+    """Data by name do not repeat the type of the birth, which another process has seen."""
+    register(street, "plant")
+    now = utc_now() // 1000
+    node = f"spBv1.0/{bridge.root}"
+    unit = {"keys": ["engUnit"], "values": [{"string_value": "°C"}]}
+    born = {"name": "Temp", "datatype": 3, "int_value": 20, "properties": unit}
+    for count, (kind, metric) in enumerate(
+        [("NBIRTH", born), ("NDATA", {"name": "Temp", "int_value": 0xFFFFFFFB})], 1
+    ):
+        with at_work(foreign, eventually):
+            payload = sparkplug(count - 1, metric | {"timestamp": now + count}, timestamp=now)
+            bridge.publish(f"{node}/{kind}/edge", payload)
+            eventually("value", lambda count=count: len(street.rows(VALUES)) == count)
+    assert [row[1:4] for row in street.rows(VALUES)] == [
+        ("sparkplug.Temp", "Cel", 20.0),
+        ("sparkplug.Temp", "Cel", -5.0),
+    ]
+    assert street.letters() == []
+
+
 @pytest.mark.parametrize("topic", ["spBv1.0/{root}/#", "spBv1.0/#"])
 def test_workers_share_what_sparkplug_says(
     topic: str,

@@ -155,6 +155,46 @@ def test_negative_numbers(kind: str, bits: int, source: Any, read: Any) -> None:
             assert reading.values[0].value == float(value)
 
 
+def birth_of_temperature(**metric: Any) -> bytes:
+    """Encode a birth that states type and unit, once for all data."""
+    payload = Payload(timestamp=1000, seq=0)
+    metric = {"name": "Temp", "datatype": TYPES["Int32"], "int_value": 20} | metric
+    made = payload.metrics.add(**metric)
+    made.properties.keys.append("engUnit")
+    made.properties.values.add(string_value="°C")
+    encoded: bytes = payload.SerializeToString()
+    return encoded
+
+
+@pytest.mark.parametrize("alias", [{}, {"alias": 3}])
+def test_the_birth_says_what_a_name_means(alias: Any, source: Any, read: Any) -> None:
+    """Data need not repeat the type, whether they have an alias or not."""
+    minus_5 = {"name": "Temp", "int_value": 0xFFFFFFFB}
+    with pytest.raises(ForeignError, match=r"no-birth.*'Temp'"):
+        read(source, "spBv1.0/G/NDATA/E", data(2000, **minus_5))
+    read(source, "spBv1.0/G/NBIRTH/E", birth_of_temperature(**alias))
+    [reading] = read(source, "spBv1.0/G/NDATA/E", data(2000, **minus_5))
+    assert [v[1:4] for v in reading.values] == [("Temp", -5.0, "Cel")]
+    with pytest.raises(ForeignError, match=r"no-birth.*'Else'"):
+        read(source, "spBv1.0/G/NDATA/E", data(2000, name="Else", int_value=1))
+
+
+def test_wide_numbers_have_the_type_of_the_birth(source: Any, read: Any) -> None:
+    read(source, "spBv1.0/G/DBIRTH/E/D", data(1000, name="n", datatype=4, long_value=0))
+    payload = data(2000, name="n", long_value=(1 << 64) - 5)
+    [reading] = read(source, "spBv1.0/G/DDATA/E/D", payload)
+    assert [v.value for v in reading.values] == [-5.0]
+
+
+def test_what_states_itself_needs_no_birth(source: Any, read: Any) -> None:
+    for value, expected in (({"float_value": 1.5}, 1.5), ({"boolean_value": True}, 1.0)):
+        [reading] = read(source, "spBv1.0/G/NDATA/E", data(1000, name="a", **value))
+        assert [v.value for v in reading.values] == [expected]
+    [reading] = read(source, "spBv1.0/G/NDATA/E", data(1000, name="a", string_value="x"))
+    assert [text.text for text in reading.texts] == ["x"]
+    assert read(source, "spBv1.0/G/NDATA/E", data(1000, alias=9, is_null=True))[0].values == []
+
+
 @pytest.mark.parametrize(
     "topic", ["STATE/host", "G/NCMD/E", "G/DCMD/E/D", "G/NDATA/E/D/more", "G/XDATA"]
 )
@@ -179,8 +219,8 @@ def test_any_bytes_are_parsed_or_refused(payload: bytes) -> None:
 def test_births_are_bounded() -> None:
     births = Births()
     for born in range(MAX_BIRTHS + 3):
-        births.add(Birth("g/n", born, None, {1: Meaning(f"m{born}", 9, "")}))
-        births.add(Birth("g/n/d", born, None, {}))
+        births.add(Birth("g/n", born, None, {1: Meaning(f"m{born}", 9, "")}, {}))
+        births.add(Birth("g/n/d", born, None, {}, {}))
     assert births.of("g/n", 2) is None
     newest = births.of("g/n")
     assert newest is not None
