@@ -1,7 +1,8 @@
 """Sparkplug B: births, data and deaths of edge nodes and their devices, ``spBv1.0/#``.
 
 A birth says what the names and aliases of the data that follow mean, so births are remembered, and
-kept in the database for the next process. Which birth data belong to is told by their times.
+kept in the database for the next process. They count in the order in which they came, for a node's
+clock may be set; only what came late is told by the node's times.
 """
 
 from collections import OrderedDict
@@ -54,6 +55,12 @@ class Birth(NamedTuple):
     number: int | None  # the node's bdSeq
     aliases: dict[int, Meaning]
     names: dict[str, Meaning]  # all of them, whether they have an alias or not
+    received: int  # [us] since the epoch, by whoever heard it first
+
+    @property
+    def since(self) -> int:
+        """From when on it holds [us]: no later than it came, whatever the node's clock showed."""
+        return min(self.born * 1000, self.received)
 
     @property
     def boot(self) -> UUID:
@@ -62,30 +69,52 @@ class Birth(NamedTuple):
 
 
 class Births:
-    """The births that are known, the newest of each last."""
+    """The births that are known, of each node and device the one that came last at the end."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, list[Birth]] = OrderedDict()
 
     def add(self, birth: Birth) -> None:
-        """Remember a birth; one that is known is the same."""
+        """Remember a birth."""
         known = self._known.setdefault(birth.who, [])
-        if all(one.born != birth.born for one in known):
-            known.append(birth)
-            known.sort(key=lambda one: one.born)
-            del known[:-MAX_BIRTHS]
+        for place, one in enumerate(known):
+            if one.born == birth.born:
+                birth = that_holds(known.pop(place), birth)
+                break
+        known.append(birth)
+        known.sort(key=lambda one: one.received)
+        del known[:-MAX_BIRTHS]
         self._known.move_to_end(birth.who)
         while len(self._known) > MAX_NODES:
             self._known.popitem(last=False)
 
-    def of(self, who: str, at: int | None = None) -> Birth | None:
-        """Find the birth that was the last one at a time [ms]; None: it is not known."""
-        known = self._known.get(who, [])
-        return next((one for one in reversed(known) if at is None or one.born <= at), None)
+    def known(self, who: str) -> list[Birth]:
+        """Find the births that are known, the one that came last at the end."""
+        return self._known.get(who, [])
+
+    def of(self, who: str, at: int, received: int) -> Birth | None:
+        """Find the birth of what was sent at a time [ms] and came at another [us]; None: unknown.
+
+        It is the last one that came before, unless what was sent is older than that, and late.
+        """
+        known = self.known(who)
+        before = [one for one in known if one.received <= received]
+        for one in reversed(before):
+            if one.since <= at * 1000:
+                return one
+        if before and len(known) < MAX_BIRTHS:  # no other is forgotten: the clock was set back
+            return before[-1]
+        return next((one for one in reversed(known) if one.born <= at), None)  # it was overtaken
 
     def devices(self, node: str) -> list[Birth]:
-        """Find the newest birth of each device of a node."""
+        """Find the last birth of each device of a node."""
         return [known[-1] for who, known in self._known.items() if who.startswith(f"{node}/")]
+
+
+def that_holds(one: Birth, other: Birth) -> Birth:
+    """Say which of two births in one millisecond holds: the later, but of the same the earlier."""
+    earlier, later = sorted((one, other), key=lambda birth: birth.received)
+    return earlier if earlier == later._replace(received=earlier.received) else later
 
 
 def node_of(topic: str) -> str:
@@ -107,7 +136,7 @@ def read(message: Message, _: Source, births: Births) -> list[Reading]:
             birth = _birth(who, found, message)
             births.add(birth)
             values, texts = _measured(found, birth)
-            presence = Presence(online=True, boot=birth.boot, since=birth.born * 1000)
+            presence = Presence(online=True, boot=birth.boot, since=birth.since)
             reading = Reading(
                 source=who, values=values, texts=texts, key=key, presence=presence, birth=birth
             )
@@ -115,33 +144,42 @@ def read(message: Message, _: Source, births: Births) -> list[Reading]:
         case "NDEATH" | "DDEATH":
             return _deaths(who, found, births)
         case _:
-            at = found.timestamp if found.HasField("timestamp") else None
-            values, texts = _measured(found, births.of(who, at))
+            at = _sent(found, message)
+            values, texts = _measured(found, births.of(who, at, message.received))
             return [Reading(source=who, values=values, texts=texts, key=key)]
 
 
 def _birth(who: str, found: Any, message: Message) -> Birth:
-    numbers = [m.long_value or m.int_value for m in found.metrics if m.name == "bdSeq"]
     names = {m.name: Meaning(m.name, m.datatype, _unit(m)) for m in found.metrics if m.name}
     aliases = {m.alias: names[m.name] for m in found.metrics if m.HasField("alias") and m.name}
-    born = found.timestamp if found.HasField("timestamp") else message.received // 1000
+    born = _sent(found, message)
     stamp(born / 1000)  # what no calendar has is refused, not remembered
-    return Birth(who, born, numbers[0] if numbers else None, aliases, names)
+    return Birth(who, born, _connection(found), aliases, names, message.received)
+
+
+def _sent(found: Any, message: Message) -> int:
+    """Find when a message was sent [ms], by the node's clock."""
+    return found.timestamp if found.HasField("timestamp") else message.received // 1000
+
+
+def _connection(found: Any) -> int | None:
+    """Find the number of the connection, which the node's birth and its death have in common."""
+    return next((m.long_value or m.int_value for m in found.metrics if m.name == "bdSeq"), None)
 
 
 def _deaths(who: str, found: Any, births: Births) -> list[Reading]:
     """Read a death: of the connection that it belongs to, and of no later one."""
-    birth = births.of(who)
-    if birth is None:
-        raise ForeignError("no-birth", f"the death of {who}, whose birth is not known")
-    numbers = [m.long_value or m.int_value for m in found.metrics if m.name == "bdSeq"]
-    if numbers and birth.number is not None and numbers[0] != birth.number:
+    known = births.known(who)
+    number = _connection(found)
+    own = [birth for birth in known if number is None or birth.number in {None, number}]
+    if not own:
+        which = "" if number is None else f" with bdSeq {number}"
+        raise ForeignError("no-birth", f"the death of {who}, whose birth{which} is not known")
+    if own[-1] is not known[-1]:
         return []  # the will of a connection before
-    dead = [birth, *births.devices(who)]
+    dead = [own[-1], *births.devices(who)]
     return [
-        Reading(
-            source=one.who, presence=Presence(online=False, boot=one.boot, since=one.born * 1000)
-        )
+        Reading(source=one.who, presence=Presence(online=False, boot=one.boot, since=one.since))
         for one in dead
     ]
 

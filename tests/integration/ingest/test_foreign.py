@@ -455,6 +455,63 @@ def test_aliases_outlive_the_process(
     assert street.letters() == []
 
 
+def test_a_clock_that_was_ahead_is_corrected(
+    foreign: IngestSettings, bridge: Bridge, street: Any, eventually: Any
+) -> None:
+    """The birth that came last holds, and its death counts, in the next process, too."""
+    register(street, "plant")
+    now = utc_now() // 1000
+    node = f"spBv1.0/{bridge.root}"
+    births = [("ahead", now + 3_600_000), ("right", now)]
+    with at_work(foreign, eventually):
+        for number, (name, at) in enumerate(births):
+            session = {"name": "bdSeq", "datatype": 8, "long_value": number}
+            metric = {"name": name, "alias": 1, "datatype": 10, "double_value": 0.0}
+            bridge.publish(f"{node}/NBIRTH/edge", sparkplug(0, session, metric, timestamp=at))
+        eventually("births", lambda: street.rows("SELECT count(*) FROM sparkplug_birth") == [(2,)])
+    late = {"alias": 1, "double_value": 1.0, "timestamp": now + 10}
+
+    def ones() -> int:
+        return len(street.rows("SELECT FROM observation WHERE value = 1"))
+
+    with at_work(foreign, eventually):
+        bridge.publish(f"{node}/NDATA/edge", sparkplug(1, late, timestamp=now + 3_600_010))
+        eventually("value", ones)
+    assert [row[1] for row in street.rows(VALUES) if row[3] == 1.0] == ["sparkplug.right"]
+    for number, online in ((0, True), (1, False)):
+        will = {"name": "bdSeq", "datatype": 8, "long_value": number}
+        with at_work(foreign, eventually):
+            bridge.publish(f"{node}/NDEATH/edge", sparkplug(0, will, timestamp=now))
+            bridge.publish(f"{node}/NDATA/edge", sparkplug(2 + number, late, timestamp=now + 20))
+            eventually("data", lambda count=number + 2: ones() == count)
+        assert street.rows("SELECT online FROM device_state") == [(online,)]
+    assert street.letters() == []
+
+
+def test_a_death_of_a_birth_that_another_worker_has_heard(
+    foreign: IngestSettings, street: Any
+) -> None:
+    register(street, "plant")
+    one, other = (Writer(foreign, utc_now, threading.Event(), name) for name in "ab")
+    now = utc_now()
+    for number, writer in enumerate((one, other)):
+        session = {"name": "bdSeq", "datatype": 8, "long_value": number}
+        payload = sparkplug(0, session, timestamp=now // 1000 + number)
+        writer.write([heard(street, "NBIRTH", payload, now + number * 1000)])
+    for number, online in ((0, True), (1, False)):
+        will = {"name": "bdSeq", "datatype": 8, "long_value": number}
+        one.write([heard(street, "NDEATH", sparkplug(0, will, timestamp=0), now + 5000)])
+        assert street.rows("SELECT online FROM device_state") == [(online,)]
+    one.close()
+    other.close()
+    assert street.letters() == []
+
+
+def heard(street: Any, kind: str, payload: bytes, received: int, connection: int = 1) -> Delivery:
+    """Make what a worker is given of a node."""
+    return Delivery(connection, 1, f"spBv1.0/{street.pilot}/{kind}/edge", payload, {}, received)
+
+
 def test_types_and_units_outlive_the_process(
     foreign: IngestSettings, bridge: Bridge, street: Any, eventually: Any
 ) -> None:

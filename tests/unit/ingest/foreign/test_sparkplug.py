@@ -111,10 +111,117 @@ def test_data_are_read_by_the_birth_of_their_time(source: Any, read: Any) -> Non
     for timestamp, name in ((1500, "first"), (2500, "second"), (1999, "first")):
         [reading] = read(source, "spBv1.0/G/DDATA/E/D", data(timestamp, alias=5, double_value=1))
         assert [v.name for v in reading.values] == [name]
-    with pytest.raises(ForeignError, match="no-birth"):
-        read(source, "spBv1.0/G/DDATA/E/D", data(999, alias=5, double_value=1))
     with pytest.raises(ForeignError, match="alias 6"):
         read(source, "spBv1.0/G/DDATA/E/D", data(2500, alias=6, double_value=1))
+
+
+def birth(at: int, name: str, number: int) -> bytes:
+    """Encode the birth of a connection that gives alias 1 to a name."""
+    payload = Payload(timestamp=at, seq=0)
+    payload.metrics.add(name="bdSeq", datatype=8, long_value=number)
+    payload.metrics.add(name=name, alias=1, datatype=10, double_value=0)
+    encoded: bytes = payload.SerializeToString()
+    return encoded
+
+
+class Node:
+    """A node whose clock shows what it likes; minutes since noon."""
+
+    NOON = 1_790_000_000_000  # [ms]
+
+    def __init__(self, source: Any, read: Any) -> None:
+        self._source, self._read = source, read
+
+    def _say(self, kind: str, heard: float, payload: bytes) -> Any:
+        received = round(self.NOON + heard * 60_000) * 1000
+        return self._read(self._source, f"spBv1.0/G/{kind}/E", payload, received)
+
+    def birth(self, shown: float, heard: float, name: str, number: int = 0) -> None:
+        """Be born, by the node's clock and ours."""
+        self._say("NBIRTH", heard, birth(self._at(shown), name, number))
+
+    def data(self, shown: float, heard: float) -> str:
+        """Send data with the alias, and say as what they are read."""
+        payload = data(self._at(shown), alias=1, double_value=1)
+        [reading] = self._say("NDATA", heard, payload)
+        [value] = reading.values
+        return str(value.name)
+
+    def death(self, heard: float, number: int) -> list[Presence]:
+        """Die, and say who is gone."""
+        payload = data(0, name="bdSeq", datatype=8, long_value=number)
+        return [reading.presence for reading in self._say("NDEATH", heard, payload)]
+
+    def _at(self, shown: float) -> int:
+        return round(self.NOON + shown * 60_000)
+
+
+@pytest.fixture
+def node(source: Any, read: Any) -> Node:
+    return Node(source, read)
+
+
+def test_a_clock_that_was_ahead_and_was_corrected(node: Node) -> None:
+    node.birth(60, 0, "Temp", 0)
+    assert node.data(61, 1) == "Temp"
+    node.birth(5, 5, "Pressure", 1)
+    assert node.data(6, 6) == "Pressure"
+    assert node.data(65, 65) == "Pressure"
+    assert node.death(66, 0) == []
+    [gone] = node.death(67, 1)
+    assert not gone.online
+    assert gone.since == (Node.NOON + 5 * 60_000) * 1000
+
+
+def test_a_clock_that_was_right_and_is_ahead_at_the_next_birth(node: Node) -> None:
+    node.birth(-10, -10, "Temp")
+    node.birth(60, 0, "Pressure")
+    assert node.data(1, 1) == "Pressure"  # corrected within the connection
+
+
+@pytest.mark.parametrize("ahead", [0, 0.2])
+def test_a_clock_that_steps_back_after_the_birth(ahead: float, node: Node) -> None:
+    node.birth(ahead, 0, "Temp")
+    assert node.data(ahead - 0.2, 0.01) == "Temp"
+
+
+def test_a_clock_that_steps_back_before_births_that_are_forgotten(node: Node) -> None:
+    for number in range(MAX_BIRTHS + 1):
+        node.birth(number, number, f"m{number}")
+    with pytest.raises(ForeignError, match="no-birth"):
+        node.data(0.5, 60)
+
+
+def test_nobody_is_explained_by_a_birth_that_came_after(node: Node) -> None:
+    node.birth(10, 10, "Temp")
+    with pytest.raises(ForeignError, match="no-birth"):
+        node.data(9, 9)
+    assert node.data(10.01, 9.99) == "Temp"  # sent after it and overtaken
+
+
+def test_data_that_were_long_on_their_way(node: Node) -> None:
+    for minute, name in ((0, "first"), (10, "second"), (20, "third")):
+        node.birth(minute, minute, name)
+    assert [node.data(at, 30) for at in (1, 10, 25)] == ["first", "second", "third"]
+
+
+def test_two_births_in_one_millisecond(node: Node) -> None:
+    node.birth(0, 0, "Temp")
+    node.birth(0, 0.001, "Pressure")
+    assert node.data(0.01, 0.01) == "Pressure"
+
+
+def test_a_birth_that_comes_twice_came_when_it_came_first(node: Node) -> None:
+    node.birth(60, 0, "Temp")
+    node.birth(1, 1, "Pressure")
+    node.birth(60, 2, "Temp")
+    assert node.data(61, 61) == "Pressure"
+
+
+def test_a_death_whose_birth_nobody_knows(node: Node) -> None:
+    node.birth(0, 0, "Temp", 3)
+    with pytest.raises(ForeignError, match=r"no-birth.*bdSeq 4"):
+        node.death(1, 4)
 
 
 def test_historical_data_keep_their_time(source: Any, read: Any) -> None:
@@ -219,12 +326,13 @@ def test_any_bytes_are_parsed_or_refused(payload: bytes) -> None:
 def test_births_are_bounded() -> None:
     births = Births()
     for born in range(MAX_BIRTHS + 3):
-        births.add(Birth("g/n", born, None, {1: Meaning(f"m{born}", 9, "")}, {}))
-        births.add(Birth("g/n/d", born, None, {}, {}))
-    assert births.of("g/n", 2) is None
-    newest = births.of("g/n")
-    assert newest is not None
-    assert newest.born == MAX_BIRTHS + 2
+        aliases = {1: Meaning(f"m{born}", 9, "")}
+        births.add(Birth("g/n", born, None, aliases, {}, born * 1000))
+        births.add(Birth("g/n/d", born, None, {}, {}, born * 1000))
+    assert births.of("g/n", 2, 10_000) is None
+    known = births.known("g/n")
+    assert [birth.born for birth in known] == list(range(3, MAX_BIRTHS + 3))
+    assert births.of("g/n", MAX_BIRTHS + 3, 10_000) == known[-1]
     assert [birth.who for birth in births.devices("g/n")] == ["g/n/d"]
 
 
