@@ -59,6 +59,7 @@ def read_births(connection: Connection, node: str, births: Births) -> None:
     """Remember what is kept of a node and its devices."""
     for birth, received in connection.execute(READ, {"node": node}):
         births.add(_read(birth, received))
+    births.trust(node)
 
 
 def _written(birth: Birth) -> str:

@@ -80,10 +80,14 @@ class Interpreter:
         self.births = Births()
         self._ahead = ahead
         self._session = session
+        self._connection = 0  # the newest from which anything came
         self._adapters = adapters(self.births)
 
     def judge(self, delivery: Delivery) -> Foreigner:
         """Judge one message."""
+        if delivery.connection > self._connection:
+            self._connection = delivery.connection
+            self.births.doubt()  # with QoS 0 nothing is kept for whoever was away
         route = posted.find(delivery.topic) or self.foreign.find(delivery.topic)
         if route is None:
             return self._dead(delivery, "", "unknown-topic", "no source listens to this topic")

@@ -73,6 +73,19 @@ class Births:
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, list[Birth]] = OrderedDict()
+        self._doubted: set[str] = set()
+
+    def doubt(self) -> None:
+        """Trust no node's births until the database is asked: some may have passed unheard."""
+        self._doubted = {"/".join(who.split("/")[:2]) for who in self._known}
+
+    def trust(self, node: str) -> None:
+        """Take what is known of a node and its devices for all there is."""
+        self._doubted.discard(node)
+
+    def is_doubted(self, node: str) -> bool:
+        """Tell whether the database knows better."""
+        return node in self._doubted
 
     def add(self, birth: Birth) -> None:
         """Remember a birth."""
@@ -130,6 +143,8 @@ def read(message: Message, _: Source, births: Births) -> list[Reading]:
         return []
     who = "/".join([levels[1], *levels[3:]])
     found = parse(message.payload)
+    if births.is_doubted(node := node_of(message.topic)) and levels[2][1:] != "BIRTH":
+        raise ForeignError("no-birth", f"a birth of {node} may have passed unheard")
     key = digest("sparkplug", message.topic, message.payload)
     match levels[2]:
         case "NBIRTH" | "DBIRTH":

@@ -507,6 +507,25 @@ def test_a_death_of_a_birth_that_another_worker_has_heard(
     assert street.letters() == []
 
 
+def test_a_birth_that_was_missed_while_the_connection_was_lost(
+    foreign: IngestSettings, street: Any
+) -> None:
+    """With QoS 0 the broker keeps none for whoever is away; another worker has heard it."""
+    register(street, "plant")
+    one, other = (Writer(foreign, utc_now, threading.Event(), name) for name in "ab")
+    now = utc_now()
+    for number, writer in enumerate((one, other)):
+        metric = {"name": f"m{number}", "alias": 1, "datatype": 10, "double_value": 0.0}
+        payload = sparkplug(0, metric, timestamp=now // 1000 + number)
+        writer.write([heard(street, "NBIRTH", payload, now + number * 1000)])
+    payload = sparkplug(1, {"alias": 1, "double_value": 1.0}, timestamp=now // 1000 + 5)
+    one.write([heard(street, "NDATA", payload, now + 5000, connection=2)])
+    one.close()
+    other.close()
+    assert [row[1] for row in street.rows(VALUES) if row[3] == 1.0] == ["sparkplug.m1"]
+    assert street.letters() == []
+
+
 def heard(street: Any, kind: str, payload: bytes, received: int, connection: int = 1) -> Delivery:
     """Make what a worker is given of a node."""
     return Delivery(connection, 1, f"spBv1.0/{street.pilot}/{kind}/edge", payload, {}, received)
