@@ -35,7 +35,7 @@ def read(message: Message, source: Source) -> list[Reading]:
     if mapping is None:
         raise ForeignError("no-mapping", f"source {source.name} has no mapping")
     document = decode_json(message.payload)
-    records = finder(mapping.records)(document) if mapping.records else [document]
+    records = _all(document, mapping.records) if mapping.records else [document]
     if len(records) * len(mapping.values) > MAX_VALUES:
         detail = f"{len(records)} records of {len(mapping.values)} values, at most {MAX_VALUES}"
         raise ForeignError("too-large", detail)
@@ -66,7 +66,7 @@ def _values(record: Any, mapping: Mapping, t: int | None) -> tuple[list[Value], 
     values: list[Value] = []
     texts: list[Text] = []
     for rule in mapping.values:
-        for found in finder(rule.path)(record):
+        for found in _all(record, rule.path):
             number = _number(found)
             if number is not None:
                 number = number * rule.factor + rule.offset
@@ -91,8 +91,15 @@ def _number(found: Any) -> float | None:
 
 
 def _one(record: Any, path: str | None) -> Any:
-    found = finder(path)(record) if path else []
+    found = _all(record, path) if path else []
     return found[0] if found else None
+
+
+def _all(record: Any, path: str) -> list[Any]:
+    """Find all; in a text there is nothing to find, though the library would read it as JSON."""
+    if isinstance(record, dict | list):
+        return finder(path)(record)
+    return [record] if path == "$" else []
 
 
 def _time(stated: Any, mapping: Mapping, source: Source) -> int | None:

@@ -61,6 +61,22 @@ def test_records_are_messages_of_their_own(make_source: Any, read: Any) -> None:
     ]
 
 
+def test_a_text_is_a_record_and_no_document(make_source: Any, read: Any) -> None:
+    mapping = {
+        "records": "$[*]",
+        "values": [{"path": "$", "metric": "v"}, {"path": "$.a", "metric": "a"}],
+    }
+    source = make_source("mapping", "m/+", mapping=mapping)
+    readings = read(source, "m/x", '[5, "7.5", "[", "{\\"a\\": 1}", {"a": 2}]')
+    assert [(r.values, r.texts) for r in readings] == [
+        ([Value(None, "v", 5.0)], []),
+        ([Value(None, "v", 7.5)], []),
+        ([], [Text(None, "v", "[")]),
+        ([], [Text(None, "v", '{"a": 1}')]),
+        ([Value(None, "a", 2.0)], []),
+    ]
+
+
 @pytest.mark.parametrize(
     ("unit", "stated", "t"),
     [
