@@ -108,21 +108,21 @@ def test_what_cannot_be(registry: Command, arguments: tuple[str, ...], said: str
 
 
 def test_metric_is_pending_until_it_is_explained(connection: Connection, registry: Command) -> None:
-    number = metric_numbers(connection, ["air.pm10", "modem.rsrp"])["air.pm10"]
-    assert "air.pm10" in registry("metrics", "--pending").output
+    number = metric_numbers(connection, ["air.no2", "modem.rsrp"])["air.no2"]
+    assert "air.no2" in registry("metrics", "--pending").output
     assert "modem.rsrp" not in registry("metrics", "--pending").output
     assert "dB[mW]" in registry("metrics").output
-    assert "pending" in registry("metric", "air.pm10", "--high", "500").output
-    assert "ug/m3" in registry("metric", "air.pm10", "--unit", "ug/m3", "--low", "0").output
-    assert "air.pm10" not in registry("metrics", "--pending").output
+    assert "pending" in registry("metric", "air.no2", "--high", "500").output
+    assert "ug/m3" in registry("metric", "air.no2", "--unit", "ug/m3", "--low", "0").output
+    assert "air.no2" not in registry("metrics", "--pending").output
     assert (number, 0.0, 500.0) in metric_ranges(connection)
-    assert registry("metric", "air.pm10", "--low", "600").exit_code == 1
+    assert registry("metric", "air.no2", "--low", "600").exit_code == 1
     assert (number, 0.0, 500.0) in metric_ranges(connection)
-    registry("metric", "air.pm10", "--no-range", "--low", "-1")
+    registry("metric", "air.no2", "--no-range", "--low", "-1")
     assert (number, -1.0, None) in metric_ranges(connection)
     # One that nobody has sent yet may be explained beforehand.
-    registry("metric", "air.pm1", "--unit", "ug/m3")
-    assert "air.pm1 " in registry("metrics").output
+    registry("metric", "air.nox", "--unit", "ug/m3")
+    assert "air.nox" in registry("metrics").output
 
 
 FILE = """
