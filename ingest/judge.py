@@ -2,7 +2,7 @@
 
 import hashlib
 from contextlib import suppress
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -165,7 +165,7 @@ def sift(judged: Judged) -> Judged:
         return judged
     unusable = np.zeros(batch.rows, np.bool_)
     for name, column in batch.columns.items():
-        if column.dtype.kind == "f":
+        if column.dtype.kind == "f" and not _are_finite(column):
             known = name in KNOWN_VALUES[judged.stream]
             unusable |= ~np.isfinite(column) if known else np.isinf(column)
     judged = split_off(judged, unusable, "not-finite", "a value or position is no finite number")
@@ -175,6 +175,12 @@ def sift(judged: Judged) -> Judged:
         return judged
     detail = f"samples of {windows} different minutes, at most {MAX_WINDOWS} are taken"
     return refuse(judged, "scattered", detail)
+
+
+def _are_finite(column: NDArray[Any]) -> bool:
+    """Tell by one number that all are finite, as nearly always; False: look at each."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(np.dot(column, column)))
 
 
 def _split_names(judged: Judged) -> Judged:
