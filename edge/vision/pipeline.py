@@ -11,7 +11,7 @@ from edge.vision.classify import by_size
 from edge.vision.counting import Counter, Crossing, Line
 from edge.vision.detections import Detections
 from edge.vision.detector import Detector
-from edge.vision.frames import Bools, Bytes, Float32s, Floats, Frame, Ids, Image, Integers
+from edge.vision.frames import Bytes, Float32s, Floats, Frame, Ids, Image, Integers
 from edge.vision.fusion import fuse
 from edge.vision.ground import Ground, Motions, Odometer
 from edge.vision.motion import Motion
@@ -114,9 +114,7 @@ class Pipeline:
             tracks.id, seen, tracks.confirmed, point, extent, kind, speed, tracks.score,
             captured, self._tracker.parted,
         )  # fmt: skip
-        image = np.array([[0.0, 0.0, width, height]])
-        inside = intersection(boxes, image)[:, 0] > 0.3 * area(boxes)
-        show = np.flatnonzero(tracks.confirmed & inside & _recent(tracks, captured))
+        show = shown(tracks, captured, width, height)
         xy = self._middle(state, point, kind)
         single = (xy[:, 0], xy[:, 1], *state.velocity.T, state.heading, sd)
         x, y, vx, vy, heading, sd = (column[show].astype(np.float32) for column in single)
@@ -159,6 +157,9 @@ class Pipeline:
         return state, sd
 
 
-def _recent(tracks: Tracks, captured: int) -> Bools:
-    """Tracks (n,) seen lately enough to be shown."""
-    return captured - tracks.seen <= PATIENCE / 3 * 1e6
+def shown(tracks: Tracks, captured: int, width: int, height: int) -> Integers:
+    """Rows of who is shown: believed, in the picture, and seen lately enough."""
+    boxes = tracks.boxes
+    inside = intersection(boxes, np.array([[0.0, 0.0, width, height]]))[:, 0] > 0.3 * area(boxes)
+    recent = captured - tracks.seen <= PATIENCE / 3 * 1e6
+    return np.flatnonzero(tracks.confirmed & inside & recent)
