@@ -5,6 +5,9 @@ from typing import Final
 CROSSING: Final = "crossing"
 """A road user passed a count line: `object` is the line, `value` its speed [m/s], NaN unknown."""
 
+DWELL: Final = "dwell"
+"""A road user left a zone: `object` is the zone, `value` how long it was there [s]."""
+
 CAMERA_LOST: Final = "camera.lost"
 """No more frames come."""
 

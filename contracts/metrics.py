@@ -7,6 +7,8 @@ from enum import IntFlag
 from math import inf
 from typing import Final, NamedTuple
 
+from contracts.classes import RoadUser
+
 
 class Quality(IntFlag):
     """Bits of an observation's `quality`; the number crosses the wire and rests in the database."""
@@ -105,3 +107,32 @@ METRICS: Final = {
         Metric("drone.fix", "1", "Určení polohy dronu", "Drone fix type", 0, 8),
     )
 }
+
+ZONE_OCCUPANCY: Final = "zone.occupancy"
+"""Beginning of the names of how many road users of a class stand in a zone."""
+
+
+def zone_occupancy(zone: str, user: RoadUser) -> str:
+    """Name of the metric of one zone and one class.
+
+    >>> zone_occupancy("bus-stop", RoadUser.PEDESTRIAN)
+    'zone.occupancy.bus-stop.pedestrian'
+    """
+    return f"{ZONE_OCCUPANCY}.{zone}.{user.name.lower()}"
+
+
+def explain(name: str) -> Metric | None:
+    """Give a metric by its name; None where nobody has explained it.
+
+    >>> explain("zone.occupancy.bus-stop.pedestrian").en
+    'Road users in zone bus-stop: pedestrian'
+    """
+    known = METRICS.get(name)
+    zone, _, kind = name.removeprefix(f"{ZONE_OCCUPANCY}.").partition(".")
+    if known or not name.startswith(f"{ZONE_OCCUPANCY}.") or kind not in _KINDS or not zone:
+        return known
+    cs, en = f"Účastníci v zóně {zone}: {kind}", f"Road users in zone {zone}: {kind}"
+    return Metric(name, "{user}", cs, en, 0)
+
+
+_KINDS: Final = frozenset(user.name.lower() for user in RoadUser)

@@ -10,8 +10,9 @@ from uuid import UUID, uuid4
 
 from contracts import metrics
 from contracts.batch import Batch
+from contracts.classes import RoadUser
 from contracts.clock import MICROSECONDS, Clock
-from contracts.events import CAMERA_BACK, CAMERA_FROZEN, CAMERA_LOST, CROSSING
+from contracts.events import CAMERA_BACK, CAMERA_FROZEN, CAMERA_LOST, CROSSING, DWELL
 from edge.batches import Batcher, Event, Scalar
 from edge.camera import CameraWatch
 from edge.chrony import clock_quality
@@ -215,6 +216,14 @@ class Agent:
             case Seen():
                 self._account(message)
                 self._batcher.add(Event(CROSSING, *crossed) for crossed in message.crossings)
+                self._batcher.add(
+                    Event(DWELL, v.left, v.zone, 0, v.cls, v.track, v.duration, v.confidence)
+                    for v in message.visits
+                )
+                self._batcher.add(
+                    Scalar(o.captured, metrics.zone_occupancy(o.zone, RoadUser(o.cls)), o.number)
+                    for o in message.occupancy
+                )
                 if message.tracks:
                     self._batcher.add_tracks(columns(message.tracks))
             case Picture():

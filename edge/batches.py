@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from contracts.batch import SCHEMAS, Batch, Columns
 from contracts.classes import RoadUser
 from contracts.clock import Clock
-from contracts.metrics import METRICS, Quality
+from contracts.metrics import Quality, explain
 from edge.chrony import ClockQuality
 
 TRACK_ROWS: Final = 10_000
@@ -190,5 +190,5 @@ def _named(
 
 
 def _quality(scalar: Scalar) -> Quality:
-    metric = METRICS.get(scalar.metric)
+    metric = explain(scalar.metric)
     return Quality.GOOD if metric is None else metric.quality(scalar.value)

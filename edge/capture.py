@@ -17,7 +17,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from contracts.clock import utc_now
+from contracts.clock import MICROSECONDS, utc_now
 from edge.config import Camera
 from edge.errors import SourceError
 from edge.sources import Video, open_video
@@ -25,7 +25,18 @@ from edge.vision.frames import Boxes, Frame, Image
 from edge.vision.ground import GroundError
 from edge.vision.pipeline import Observation, Pipeline
 from edge.vision.privacy import Veil, pixelate
-from edge.wire import TRACKS, Crossed, Ended, Message, Opened, Picture, Seen, pack
+from edge.wire import (
+    TRACKS,
+    Crossed,
+    Ended,
+    Message,
+    Occupied,
+    Opened,
+    Picture,
+    Seen,
+    Visited,
+    pack,
+)
 
 ASKED: Final = 5.0
 """For so long after it was asked the process makes pictures [s] ..."""
@@ -154,6 +165,22 @@ def _message(seen: Observation, video: Video, processing: float, *, same: bool) 
                 crossing.confidence,
             )
             for crossing in seen.crossings
+        ],
+        visits=[
+            Visited(
+                visit.left,
+                visit.zone,
+                visit.kind,
+                visit.track,
+                (visit.left - visit.entered) / MICROSECONDS,
+                visit.confidence,
+            )
+            for visit in seen.visits
+        ],
+        occupancy=[
+            Occupied(occupancy.captured, occupancy.zone, kind, number)
+            for occupancy in seen.occupancy
+            for kind, number in occupancy.by_class.items()
         ],
     )
 

@@ -46,6 +46,8 @@ def _explain(what: str, sensor: Sensor, say: Callable[[str], None]) -> None:
 
 def _check_camera(camera: Camera, say: Callable[[str], None]) -> bool:
     say(f"camera    {camera.source}, lines {[line.id for line in camera.lines] or 'none'}")
+    if camera.zones:
+        say(f"          zones {[zone.id for zone in camera.zones]}")
     if camera.calibration:
         say(f"          on the ground by {len(camera.calibration)} points")
     else:

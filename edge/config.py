@@ -21,7 +21,7 @@ from pydantic import (
 from contracts.broker import Broker, BrokerUrl, read_broker
 from contracts.settings import SettingsError
 from edge.sensors.kinds import AnySensor
-from edge.vision.settings import GroundPair, LineSettings, Pixel, VisionSettings
+from edge.vision.settings import GroundPair, LineSettings, Pixel, VisionSettings, ZoneSettings
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -83,6 +83,7 @@ class Camera(_Table):
     anchor: Literal["foot", "centre"] = "foot"
     masks: list[list[Pixel]] = []
     lines: list[LineSettings] = []
+    zones: list[ZoneSettings] = []
     longest_stop_s: float = 300.0
 
     @model_validator(mode="after")
@@ -102,6 +103,7 @@ class Camera(_Table):
             detector_threads=self.detector_threads,
             anchor=self.anchor,
             lines=self.lines,
+            zones=self.zones,
             masks=self.masks,
             ground=[GroundPair(image=(u, v), ground=(x, y)) for u, v, x, y in self.calibration],
             longest_stop=self.longest_stop_s,

@@ -37,6 +37,26 @@ class Crossed(NamedTuple):
     confidence: float
 
 
+class Visited(NamedTuple):
+    """A road user was in a zone."""
+
+    left: int  # [us]
+    zone: str
+    cls: int
+    track: int
+    duration: float  # [s]
+    confidence: float
+
+
+class Occupied(NamedTuple):
+    """So many road users of a class are in a zone."""
+
+    captured: int  # [us]
+    zone: str
+    cls: int
+    number: int
+
+
 class Seen(msgspec.Struct, tag=True, frozen=True):
     """What one frame showed."""
 
@@ -46,6 +66,8 @@ class Seen(msgspec.Struct, tag=True, frozen=True):
     same: bool = False  # it equals the frame before in every bit
     tracks: bytes = b""  # rows of `TRACKS`
     crossings: list[Crossed] = []
+    visits: list[Visited] = []
+    occupancy: list[Occupied] = []
 
 
 class Picture(msgspec.Struct, tag=True, frozen=True):

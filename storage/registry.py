@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from math import isfinite
 from typing import Final, NamedTuple
 
-from contracts.metrics import METRICS
+from contracts.metrics import explain
 from contracts.site import Site
 from storage.errors import StorageError
 from storage.pool import Connection
@@ -170,7 +170,7 @@ def metric_numbers(connection: Connection, names: Iterable[str]) -> dict[str, in
     found: dict[str, int] = dict(connection.execute(FIND_METRICS, [wanted]).fetchall())
     missing = [name for name in wanted if name not in found]
     if missing:
-        explained = [METRICS.get(name) for name in missing]
+        explained = [explain(name) for name in missing]
         given = {
             "names": missing,
             "units": [metric and metric.unit for metric in explained],

@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from api.dependencies import Connection
 from api.paging import Cursor, Limit, Page, page, read_cursor
-from contracts.metrics import METRICS
+from contracts.metrics import explain
 from storage.catalogue import MetricType, list_metric_types
 
 router = APIRouter(prefix="/v1/metric-types", tags=["devices"])
@@ -51,7 +51,7 @@ async def get_metric_types(
 
 
 def _model(row: MetricType) -> MetricTypeModel:
-    known = METRICS.get(row.metric)
+    known = explain(row.metric)
     return MetricTypeModel(
         **row._asdict(), title_cs=known and known.cs, title_en=known and known.en
     )

@@ -18,6 +18,7 @@ from edge.vision.motion import Motion
 from edge.vision.settings import VisionSettings
 from edge.vision.tracker import PATIENCE, Tracker
 from edge.vision.tracks import Tracks, standing
+from edge.vision.zones import Occupancy, Visit, Zone, Zones
 
 LARGEST: Final = 0.12
 """Size beyond which boxes do not tremble more at a line, as a share of the image's diagonal."""
@@ -43,6 +44,8 @@ class Observation(NamedTuple):
     width: Float32s  # (n,) [m]
     confidence: Float32s  # (n,) in [0, 1]
     crossings: list[Crossing]
+    visits: list[Visit]  # that ended
+    occupancy: list[Occupancy]  # one for each zone once a second, else none
     hide: Floats  # (k, 4) every box to pixelate, confirmed or not [px]
 
 
@@ -73,6 +76,9 @@ class Pipeline:
         self._motion, self._tracker = Motion(width, height), Tracker(width, height)
         lines = (Line(line.id, line.a, line.b) for line in self._settings.lines)
         self._counter = Counter([line.beyond_borders(width, height) for line in lines])
+        self._zones = Zones(
+            [Zone(zone.id, np.array(zone.corners, float)) for zone in self._settings.zones]
+        )
         self._odometer = Odometer()
 
     def step(self, frame: Frame) -> Observation:
@@ -114,6 +120,9 @@ class Pipeline:
             tracks.id, seen, tracks.confirmed, point, extent, kind, speed, tracks.score,
             captured, self._tracker.parted,
         )  # fmt: skip
+        visits, occupancy = self._zones.step(
+            tracks.id, seen, tracks.confirmed, point, extent, kind, tracks.score, captured
+        )
         show = shown(tracks, captured, width, height)
         xy = self._middle(state, point, kind)
         single = (xy[:, 0], xy[:, 1], *state.velocity.T, state.heading, sd)
@@ -123,7 +132,7 @@ class Pipeline:
         return Observation(
             captured, tracks.id[show], kind[show], box,
             x, y, vx, vy, heading, sd, unknown, unknown, tracks.score[show].astype(np.float32),
-            crossings, clip(np.concatenate((boxes, found.boxes)), width, height),
+            crossings, visits, occupancy, clip(np.concatenate((boxes, found.boxes)), width, height),
         )  # fmt: skip
 
     def _middle(self, state: Motions, point: Floats, kind: Bytes) -> Floats:

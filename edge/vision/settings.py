@@ -32,6 +32,22 @@ class LineSettings(_Part):
         return self
 
 
+class ZoneSettings(_Part):
+    """A polygon in which road users are counted while they stand there, and timed."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+    corners: Annotated[list[Pixel], Field(min_length=3, max_length=100)]
+
+    @model_validator(mode="after")
+    def _has_area(self) -> Self:
+        x, y = zip(*self.corners, strict=True)
+        after = [*self.corners[1:], self.corners[0]]
+        if sum(a * w - b * v for a, b, (v, w) in zip(x, y, after, strict=True)) == 0:
+            msg = f"zone {self.id!r}: its corners enclose nothing; give the corners in order"
+            raise ValueError(msg)
+        return self
+
+
 class GroundPair(_Part):
     """A point of the picture and where it is on the ground."""
 
@@ -49,6 +65,7 @@ class VisionSettings(_Part):
         "foot", description="point of the box that is on the ground: foot, or centre from above"
     )
     lines: list[LineSettings] = []
+    zones: list[ZoneSettings] = Field([], max_length=50)
     masks: list[Annotated[list[Pixel], Field(min_length=3)]] = Field(
         [], description="polygons that are never looked at and never shown"
     )
@@ -59,10 +76,11 @@ class VisionSettings(_Part):
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
-        ids = sorted(line.id for line in self.lines)
-        if twice := [one for one, other in pairwise(ids) if one == other]:
-            msg = f"lines: ids {twice} are used twice; give each line its own"
-            raise ValueError(msg)
+        for name, parts in (("line", self.lines), ("zone", self.zones)):
+            ids = sorted(part.id for part in parts)
+            if twice := [one for one, other in pairwise(ids) if one == other]:
+                msg = f"{name}s: ids {twice} are used twice; give each {name} its own"
+                raise ValueError(msg)
         if 0 < len(self.ground) < 4:  # noqa: PLR2004
             msg = f"ground has {len(self.ground)} pairs; give at least four, or none"
             raise ValueError(msg)

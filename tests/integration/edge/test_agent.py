@@ -45,6 +45,7 @@ def test_a_recording_arrives_whole(
         camera__pace="fast",
         camera__anchor="centre",
         camera__lines='[{id = "all", a = [0, 220], b = [768, 220]}]',
+        camera__zones='[{id="band", corners=[[-9, 180], [777, 180], [777, 260], [-9, 260]]}]',
         camera__calibration="[[0, 432, 0, 0], [768, 432, 77, 0], [0, 0, 0, 43], [768, 0, 77, 43]]",
     )
     assert agent.wait() == 0, agent.log
@@ -56,6 +57,10 @@ def test_a_recording_arrives_whole(
     crossings = platform.events("crossing")
     assert sorted(crossing["direction"] for crossing in crossings) == [-1, -1, 1, 1]
     assert all(crossing["value"] > 0 for crossing in crossings), "speeds on the ground"
+    visits = platform.events("dwell")
+    assert sorted(v["track"] for v in visits) == sorted(c["track"] for c in crossings)
+    assert all(visit["value"] > 0 for visit in visits), "seconds in the zone"
+    assert 1 <= max(platform.values("zone.occupancy.band.unknown")) <= 2
     assert all(batch.simulated for batch in platform.batches.values())
     assert [s.status for s in platform.states if s.boot == boot][-1] == "offline"
     assert "online" in [s.status for s in platform.states if s.boot == boot]

@@ -152,6 +152,8 @@ CAMERA = LEAST + '[camera]\nsource = "a.avi"\n'
         (LEAST, "sensors=5", "sensors is 5: "),
         (LEAST, "sensors=[5]", "sensors.0 is 5: not a table; write"),
         (LEAST, "modem.kind=telepathy", "modem.kind is 'telepathy': no such kind .* known are at,"),
+        (CAMERA, 'camera.zones=[{id="a", corners=[[0, 0], [1, 1]]}]', "at least 3 items"),
+        (CAMERA, 'camera.zones=[{id="a", corners=[[0, 0], [1, 1], [2, 2]]}]', "enclose nothing"),
         (LEAST, "nonsense", "not key.path=value"),
         (LEAST, "device.pilot=x", "device is no table"),
     ],

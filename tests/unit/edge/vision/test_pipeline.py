@@ -126,3 +126,13 @@ def test_types_on_the_wire():
     arrays = (last.box, last.x, last.vx, last.sd, last.length, last.confidence)
     assert {a.dtype for a in arrays} == {np.dtype(np.float32)}
     assert last.kind[0] in set(RoadUser)
+
+
+def test_a_car_that_drives_through_a_zone_visits_it_once():
+    zone = {"id": "stop", "corners": [(200, 100), (400, 100), (400, 300), (200, 300)]}
+    seen = settled(zones=[zone], anchor="centre").drive(np.arange(40, 520, 16))
+    (visit,) = [visit for one in seen for visit in one.visits]
+    assert (visit.zone, visit.left - visit.entered) == ("stop", pytest.approx(1_250_000, abs=2e5))
+    counted = [one for frame in seen for one in frame.occupancy]
+    assert len(counted) == 3
+    assert max(sum(one.by_class.values()) for one in counted) == 1
