@@ -8,6 +8,10 @@ CROSSING: Final = "crossing"
 DWELL: Final = "dwell"
 """A road user left a zone: `object` is the zone, `value` how long it was there [s]."""
 
+TURN: Final = "turn"
+"""A road user went from gate to gate: `object` is "{entry}>{exit}", one of them empty where it was
+not seen, `value` how long it took [s], NaN then."""
+
 CAMERA_LOST: Final = "camera.lost"
 """No more frames come."""
 

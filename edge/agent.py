@@ -12,7 +12,7 @@ from contracts import metrics
 from contracts.batch import Batch
 from contracts.classes import RoadUser
 from contracts.clock import MICROSECONDS, Clock
-from contracts.events import CAMERA_BACK, CAMERA_FROZEN, CAMERA_LOST, CROSSING, DWELL
+from contracts.events import CAMERA_BACK, CAMERA_FROZEN, CAMERA_LOST, CROSSING, DWELL, TURN
 from edge.batches import Batcher, Event, Scalar
 from edge.camera import CameraWatch
 from edge.chrony import clock_quality
@@ -216,6 +216,10 @@ class Agent:
             case Seen():
                 self._account(message)
                 self._batcher.add(Event(CROSSING, *crossed) for crossed in message.crossings)
+                self._batcher.add(
+                    Event(TURN, t.captured, t.gates, 0, t.cls, t.track, t.duration, t.confidence)
+                    for t in message.turns
+                )
                 self._batcher.add(
                     Event(DWELL, v.left, v.zone, 0, v.cls, v.track, v.duration, v.confidence)
                     for v in message.visits

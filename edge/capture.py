@@ -34,6 +34,7 @@ from edge.wire import (
     Opened,
     Picture,
     Seen,
+    Turned,
     Visited,
     pack,
 )
@@ -165,6 +166,17 @@ def _message(seen: Observation, video: Video, processing: float, *, same: bool) 
                 crossing.confidence,
             )
             for crossing in seen.crossings
+        ],
+        turns=[
+            Turned(
+                turn.captured,
+                f"{turn.entry or ''}>{turn.exit or ''}",
+                turn.kind,
+                turn.track,
+                turn.duration,
+                turn.confidence,
+            )
+            for turn in seen.turns
         ],
         visits=[
             Visited(

@@ -37,6 +37,17 @@ class Crossed(NamedTuple):
     confidence: float
 
 
+class Turned(NamedTuple):
+    """A road user went from gate to gate."""
+
+    captured: int  # [us]
+    gates: str  # "{entry}>{exit}", one of them empty where it was not seen
+    cls: int
+    track: int
+    duration: float  # [s], nan unknown
+    confidence: float
+
+
 class Visited(NamedTuple):
     """A road user was in a zone."""
 
@@ -66,6 +77,7 @@ class Seen(msgspec.Struct, tag=True, frozen=True):
     same: bool = False  # it equals the frame before in every bit
     tracks: bytes = b""  # rows of `TRACKS`
     crossings: list[Crossed] = []
+    turns: list[Turned] = []
     visits: list[Visited] = []
     occupancy: list[Occupied] = []
 

@@ -18,6 +18,7 @@ from edge.vision.motion import Motion
 from edge.vision.settings import VisionSettings
 from edge.vision.tracker import PATIENCE, Tracker
 from edge.vision.tracks import Tracks, standing
+from edge.vision.turns import Turn, Turns
 from edge.vision.zones import Occupancy, Visit, Zone, Zones
 
 LARGEST: Final = 0.12
@@ -44,6 +45,7 @@ class Observation(NamedTuple):
     width: Float32s  # (n,) [m]
     confidence: Float32s  # (n,) in [0, 1]
     crossings: list[Crossing]
+    turns: list[Turn]  # that are over
     visits: list[Visit]  # that ended
     occupancy: list[Occupancy]  # one for each zone once a second, else none
     hide: Floats  # (k, 4) every box to pixelate, confirmed or not [px]
@@ -76,6 +78,7 @@ class Pipeline:
         self._motion, self._tracker = Motion(width, height), Tracker(width, height)
         lines = (Line(line.id, line.a, line.b) for line in self._settings.lines)
         self._counter = Counter([line.beyond_borders(width, height) for line in lines])
+        self._turns = Turns({line.id: line.enters for line in self._settings.lines if line.enters})
         self._zones = Zones(
             [Zone(zone.id, np.array(zone.corners, float)) for zone in self._settings.zones]
         )
@@ -120,6 +123,7 @@ class Pipeline:
             tracks.id, seen, tracks.confirmed, point, extent, kind, speed, tracks.score,
             captured, self._tracker.parted,
         )  # fmt: skip
+        turns = self._turns.step(tracks.id, crossings)
         visits, occupancy = self._zones.step(
             tracks.id, seen, tracks.confirmed, point, extent, kind, tracks.score, captured
         )
@@ -132,7 +136,8 @@ class Pipeline:
         return Observation(
             captured, tracks.id[show], kind[show], box,
             x, y, vx, vy, heading, sd, unknown, unknown, tracks.score[show].astype(np.float32),
-            crossings, visits, occupancy, clip(np.concatenate((boxes, found.boxes)), width, height),
+            crossings, turns, visits, occupancy,
+            clip(np.concatenate((boxes, found.boxes)), width, height),
         )  # fmt: skip
 
     def _middle(self, state: Motions, point: Floats, kind: Bytes) -> Floats:

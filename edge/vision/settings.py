@@ -23,6 +23,9 @@ class LineSettings(_Part):
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
     a: Pixel
     b: Pixel
+    enters: Literal["in", "out"] | None = Field(
+        None, description="a gate: passing it this way comes in, the other way goes out"
+    )
 
     @model_validator(mode="after")
     def _has_length(self) -> Self:

@@ -44,7 +44,7 @@ def test_a_recording_arrives_whole(
         camera__source=str(shared_data / "video" / "cars_overhead.mp4"),
         camera__pace="fast",
         camera__anchor="centre",
-        camera__lines='[{id = "all", a = [0, 220], b = [768, 220]}]',
+        camera__lines='[{id = "all", a = [0, 220], b = [768, 220], enters = "in"}]',
         camera__zones='[{id="band", corners=[[-9, 180], [777, 180], [777, 260], [-9, 260]]}]',
         camera__calibration="[[0, 432, 0, 0], [768, 432, 77, 0], [0, 0, 0, 43], [768, 0, 77, 43]]",
     )
@@ -57,6 +57,9 @@ def test_a_recording_arrives_whole(
     crossings = platform.events("crossing")
     assert sorted(crossing["direction"] for crossing in crossings) == [-1, -1, 1, 1]
     assert all(crossing["value"] > 0 for crossing in crossings), "speeds on the ground"
+    turned = [batch.names for batch in platform.batches.values() if "turn" in batch.names]
+    assert {name for names in turned for name in names if ">" in name} == {"all>", ">all"}
+    assert len(platform.events("turn")) == 4, "each was at one gate only"
     visits = platform.events("dwell")
     assert sorted(v["track"] for v in visits) == sorted(c["track"] for c in crossings)
     assert all(visit["value"] > 0 for visit in visits), "seconds in the zone"
