@@ -20,7 +20,8 @@ import numpy as np
 from contracts.clock import MICROSECONDS, utc_now
 from edge.config import Camera
 from edge.errors import SourceError
-from edge.sources import Video, open_video
+from edge.sources import open_video
+from edge.video import Video
 from edge.vision.frames import Boxes, Frame, Image
 from edge.vision.ground import GroundError
 from edge.vision.pipeline import Observation, Pipeline

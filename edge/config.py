@@ -71,10 +71,14 @@ class Batches(_Table):
 class Camera(_Table):
     """The one camera of the agent and what is to be seen on it."""
 
-    source: str = Field(min_length=1, description="path, tcp://, rtsp:// or usb:N")
+    source: str = Field(min_length=1, description="file, folder of pictures, URL or usb:N")
     clock: Literal["pts", "arrival"] = "arrival"
     start: AwareDatetime | None = None
     pace: Literal["realtime", "fast"] = "realtime"
+    pictures_per_s: Positive | None = Field(
+        None, description="of a folder; else each picture has a time of its own"
+    )
+    grows: bool = Field(False, description="a folder: only what comes into it is looked at")
     lost_after_s: Positive = 10.0
     calibration: list[tuple[float, float, float, float]] = []
     detector: Path | None = None
@@ -90,6 +94,9 @@ class Camera(_Table):
     def _makes_sense(self) -> Self:
         if self.start and self.clock == "pts":
             msg = 'start: clock = "pts" needs none; remove one of them'
+            raise ValueError(msg)
+        if self.grows and (self.pictures_per_s or self.start):
+            msg = "grows: pictures that come have times of their own; no pictures_per_s, no start"
             raise ValueError(msg)
         _ = self.vision  # ValueError if that makes no sense
         return self
@@ -112,6 +119,11 @@ class Camera(_Table):
     @property
     def is_file(self) -> bool:
         """Whether the source is a recording, not something live."""
+        return self.is_path and not self.grows
+
+    @property
+    def is_path(self) -> bool:
+        """Whether the source is a file or folder."""
         return "://" not in self.source and not self.source.startswith("usb:")
 
 

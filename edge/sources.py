@@ -1,9 +1,10 @@
-"""Video sources: recordings, RTSP, TCP streams and USB cameras give frames with capture times."""
+"""Video sources: recordings, pictures, network and USB cameras give frames with capture times."""
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
 from typing import Any, Final, cast
 
 import av
@@ -12,6 +13,8 @@ import cv2
 from contracts.clock import MICROSECONDS, Clock, to_micros
 from edge.config import Camera
 from edge.errors import SourceError
+from edge.stills import SUFFIXES, arriving, at_rate, by_rule, listed
+from edge.video import Video
 from edge.vision.frames import Frame, Image
 
 OPEN_TIMEOUT: Final = 10.0
@@ -66,18 +69,6 @@ class Timeline:
         return stamp + self._offset
 
 
-@dataclass
-class Video:
-    """An opened source."""
-
-    width: int
-    height: int
-    rate: float  # [1/s], 0 unknown
-    duration: float = 0.0  # [s], 0 unknown
-    frames: Iterator[Frame] = field(default_factory=lambda: iter(()))
-    dropped: int = 0  # frames so far that were corrupt, out of order or too old
-
-
 @contextmanager
 def open_video(camera: Camera, clock: Clock) -> Iterator[Video]:
     """Open a source.
@@ -94,6 +85,12 @@ def open_video(camera: Camera, clock: Clock) -> Iterator[Video]:
         finally:
             device.release()
         return
+    if camera.is_path and Path(camera.source).is_dir():
+        yield _folder(camera, clock)
+        return
+    if camera.grows or camera.pictures_per_s:
+        msg = f"{camera.source} is no folder; grows and pictures_per_s are for folders of pictures"
+        raise SourceError(msg)
     try:
         container = av.open(
             camera.source,
@@ -133,6 +130,35 @@ def _stream(container: Any, camera: Camera, clock: Clock) -> Video:
         frames = _paced(frames, time.monotonic, time.sleep)
     horizon = (lambda: clock() - BEHIND) if live else None
     video.frames = _timed(frames, video, timeline, horizon)
+    return video
+
+
+def _folder(camera: Camera, clock: Clock) -> Video:
+    folder, rate = Path(camera.source), camera.pictures_per_s
+    video = Video(0, 0, rate or 0.0)
+    start = None if camera.start is None else to_micros(camera.start)
+    if camera.grows:
+        frames = by_rule(arriving(folder, camera.lost_after_s), video)
+    else:
+        there = listed(folder)
+        if not there:
+            msg = f"{folder} has no pictures in it ({', '.join(SUFFIXES)})"
+            raise SourceError(msg)
+        video.duration = len(there) / rate if rate else 0.0
+        frames = at_rate(iter(there), rate, video) if rate else by_rule(iter(there), video)
+        if rate and start is None and camera.pace == "fast":
+            start = clock() - int(video.duration * MICROSECONDS)
+    first = next(frames, None)
+    if first is None:
+        msg = f"{folder} has no picture in it that can be decoded"
+        raise SourceError(msg)
+    video.width, video.height = first[1].width, first[1].height
+    frames = chain([first], frames)
+    if rate and camera.pace == "realtime":
+        frames = _paced(frames, time.monotonic, time.sleep)
+    offset = 0 if start is None and not rate else None
+    timeline = Timeline(clock, offset=offset, start=start, live=False)
+    video.frames = _timed(frames, video, timeline, None)
     return video
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from contracts.clock import MICROSECONDS
 from edge.config import Camera
 from edge.errors import SourceError
-from edge.sources import Timeline, Video, _paced, _timed, open_video
+from edge.sources import Timeline, _paced, _timed, open_video
+from edge.video import Video
 
 NOW = 1_777_878_000_000_000
 
