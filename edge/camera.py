@@ -85,7 +85,7 @@ class CameraWatch:
             reason = self._run_child(backoff)
             if not reason and (until_done or self._camera.is_file):
                 self.over.set()
-                log.info("camera %s is over", self._camera.source)
+                log.info("camera %s is over", self._camera.shown)
                 return
             self._change(seeing=False, reason=reason or "the stream ended")
             self._stopping.wait(backoff.next())
@@ -172,9 +172,9 @@ class CameraWatch:
         if self._seeing is seeing or self._stopping.is_set():
             return
         if seeing:
-            log.info("camera %s is seen", self._camera.source)
+            log.info("camera %s is seen", self._camera.shown)
         else:
-            log.warning("camera %s lost: %s", self._camera.source, reason)
+            log.warning("camera %s lost: %s", self._camera.shown, reason)
         self._seeing = seeing
         self._on_change(seeing)
 

@@ -45,7 +45,7 @@ def _explain(what: str, sensor: Sensor, say: Callable[[str], None]) -> None:
 
 
 def _check_camera(camera: Camera, say: Callable[[str], None]) -> bool:
-    say(f"camera    {camera.source}, lines {[line.id for line in camera.lines] or 'none'}")
+    say(f"camera    {camera.shown}, lines {[line.id for line in camera.lines] or 'none'}")
     if camera.zones:
         say(f"          zones {[zone.id for zone in camera.zones]}")
     if camera.calibration:

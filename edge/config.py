@@ -117,6 +117,17 @@ class Camera(_Table):
         )
 
     @property
+    def shown(self) -> str:
+        """The source without its password and its query: what may be logged."""
+        scheme, mark, place = self.source.partition("://")
+        if not mark:
+            return self.source
+        account, at, place = place.rpartition("@")
+        user, colon, _ = account.partition(":")
+        place, query, _ = place.partition("?")
+        return f"{scheme}://{user}{colon and ':***'}{at}{place}{query and '?***'}"
+
+    @property
     def is_file(self) -> bool:
         """Whether the source is a recording, not something live."""
         return self.is_path and not self.grows
@@ -296,6 +307,6 @@ def _shown(place: tuple[int | str, ...], value: Any) -> str:
     """Show what is wrong, but no secret; a table may hold one."""
     if isinstance(value, dict):
         return "a table"
-    if tuple(place[:2]) in _SECRETS or (place and place[-1] in _SENSOR_SECRETS):
+    if tuple(place[:2]) in (*_SECRETS, ("camera", "source")) or (place and place[-1] in _SENSOR_SECRETS):
         return "***"
     return _USER_INFO.sub("//***@", repr(value))

@@ -21,6 +21,8 @@ OPEN_TIMEOUT: Final = 10.0
 """How long a source may take until its first packet. [s]"""
 BEHIND: Final = 1_500_000
 """A live frame that is older than this is left out, until the camera is caught up with. [us]"""
+BEHIND_SEGMENTS: Final = 30_000_000
+"""The same where frames come in segments of some seconds (HLS). [us]"""
 GIVE_UP: Final = 10 * MICROSECONDS
 """A live camera that is not caught up with for so long is opened anew. [us]"""
 SETTLE: Final = 2 * MICROSECONDS
@@ -91,29 +93,35 @@ def open_video(camera: Camera, clock: Clock) -> Iterator[Video]:
     if camera.grows or camera.pictures_per_s:
         msg = f"{camera.source} is no folder; grows and pictures_per_s are for folders of pictures"
         raise SourceError(msg)
+    began = time.monotonic()
     try:
         container = av.open(
             camera.source,
-            options=_options(camera.source),
+            options=_options(camera),
             timeout=(OPEN_TIMEOUT, camera.lost_after_s),
         )
     except (av.error.FFmpegError, OSError) as fault:
-        msg = f"{camera.source} cannot be opened: {fault}"
+        if time.monotonic() - began >= OPEN_TIMEOUT:  # whatever FFmpeg makes of its interruption
+            msg = f"{camera.shown} does not answer within {OPEN_TIMEOUT:g} s; is its address right?"
+        else:  # the text of the fault alone: the whole names the address with the password
+            msg = f"{camera.shown} cannot be opened: {fault.strerror}"
         raise SourceError(msg) from fault
     with closing(container):
         yield _stream(container, camera, clock)
 
 
-def _options(source: str) -> dict[str, str]:
-    if source.startswith("rtsp"):
+def _options(camera: Camera) -> dict[str, str]:
+    if camera.is_path:
+        return {}
+    if camera.source.startswith("rtsp"):
         return {"rtsp_transport": "tcp"}
     # Live pictures wait for nothing: a short look is enough to know the format.
-    return {"analyzeduration": "200000", "fflags": "nobuffer"} if "://" in source else {}
+    return {"analyzeduration": "200000", "fflags": "nobuffer"}
 
 
 def _stream(container: Any, camera: Camera, clock: Clock) -> Video:
     if not container.streams.video:
-        msg = f"{camera.source} has no video in it"
+        msg = f"{camera.shown} has no video in it"
         raise SourceError(msg)
     stream = container.streams.video[0]
     stream.codec_context.thread_count = 1  # more threads are more memory and more delay
@@ -122,13 +130,17 @@ def _stream(container: Any, camera: Camera, clock: Clock) -> Video:
     start = None if camera.start is None else to_micros(camera.start)
     if start is None and camera.is_file and camera.pace == "fast" and container.duration:
         start = clock() - container.duration  # as if its last frame were captured now
-    live = camera.clock == "arrival" and not camera.is_file
-    offset = 0 if camera.clock == "pts" else None
+    counted = container.format.name == "mpjpeg"  # its stamps are numbers of pictures, no times
+    live = camera.clock == "arrival" and not camera.is_file and not counted
+    offset = 0 if camera.clock == "pts" or counted else None
     timeline = Timeline(clock, offset=offset, start=start, live=live)
-    frames = _decoded(container, stream, video, camera.source)
+    frames = _decoded(container, stream, video, camera)
+    if counted:
+        frames = ((clock(), frame) for _, frame in frames)
     if camera.is_file and camera.pace == "realtime":
         frames = _paced(frames, time.monotonic, time.sleep)
-    horizon = (lambda: clock() - BEHIND) if live else None
+    behind = BEHIND_SEGMENTS if container.format.name == "hls" else BEHIND
+    horizon = (lambda: clock() - behind) if live else None
     video.frames = _timed(frames, video, timeline, horizon)
     return video
 
@@ -162,36 +174,50 @@ def _folder(camera: Camera, clock: Clock) -> Video:
     return video
 
 
-def _decoded(container: Any, stream: Any, video: Video, source: str) -> Iterator[tuple[int, Any]]:
+def _decoded(
+    container: Any, stream: Any, video: Video, camera: Camera
+) -> Iterator[tuple[int, Any]]:
     """Yield each decoded frame with its stamp [us]; what is corrupt is left out and counted."""
     # AVI keeps no presentation time. What FFmpeg makes up goes back and forth with B-frames, while
     # its decoding time counts the frames as they come out.
     decoding_time = container.format.name == "avi"
     scale = stream.time_base * MICROSECONDS
     stamp = 0
-    try:
-        for packet in container.demux(stream):
-            try:
-                decoded = packet.decode()
-            except av.error.FFmpegError:
+    for packet in _packets(container, stream, camera):
+        try:
+            decoded = packet.decode()
+        except av.error.FFmpegError:
+            video.dropped += 1
+            continue
+        for frame in decoded:
+            if frame.is_corrupt:  # patched up by the decoder: what moves there is no road user
                 video.dropped += 1
                 continue
-            for frame in decoded:
-                if frame.is_corrupt:  # patched up by the decoder: what moves there is no road user
-                    video.dropped += 1
-                    continue
-                stated = frame.dts if decoding_time else frame.pts
-                if stated is None:  # the decoder's last ones come without: they follow on
-                    stamp += int(MICROSECONDS / video.rate) if video.rate else 0
-                else:
-                    stamp = stated * scale.numerator // scale.denominator
-                yield stamp, frame
-    except av.error.ExitError as fault:
-        msg = f"{source} gives nothing any more"
-        raise SourceError(msg) from fault
+            stated = frame.dts if decoding_time else frame.pts
+            if stated is None:  # the decoder's last ones come without: they follow on
+                stamp += int(MICROSECONDS / video.rate) if video.rate else 0
+            else:
+                stamp = stated * scale.numerator // scale.denominator
+            yield stamp, frame
+
+
+def _packets(container: Any, stream: Any, camera: Camera) -> Iterator[Any]:
+    """Yield what is to be decoded until the source ends."""
+    asked = time.monotonic()
+    silent = f"{camera.shown} gives nothing any more"
+    try:
+        for packet in container.demux(stream):
+            if not packet.size and _late(asked, camera):  # HLS takes a server that hangs for an end
+                raise SourceError(silent)
+            yield packet
+            asked = time.monotonic()
     except (av.error.FFmpegError, OSError) as fault:
-        msg = f"{source} broke off: {fault}"
+        msg = silent if _late(asked, camera) else f"{camera.shown} broke off: {fault.strerror}"
         raise SourceError(msg) from fault
+
+
+def _late(asked: float, camera: Camera) -> bool:
+    return not camera.is_file and time.monotonic() - asked >= camera.lost_after_s
 
 
 def _paced(

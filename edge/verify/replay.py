@@ -79,7 +79,7 @@ def replay(
             done = (frame.captured - captured[0]) / MICROSECONDS
             progress(min(done / video.duration, 1.0) if video.duration else 0.0)
     if not number:
-        msg = f"{camera.source} has no frame that can be decoded"
+        msg = f"{camera.shown} has no frame that can be decoded"
         raise SourceError(msg)
     each = np.array([len(one) for one in ids])
     return Replay(

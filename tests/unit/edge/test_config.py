@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from contracts.settings import SettingsError
-from edge.config import AgentConfig, read_config
+from edge.config import AgentConfig, Camera, read_config
 
 LEAST = 'device = "usti-belehradska/cam-1"\n[uplink]\nurl = "mqtt://broker:1884"\n'
 
@@ -177,3 +177,26 @@ def test_a_file_that_is_no_configuration(path: Path, content: bytes | None) -> N
         path.write_bytes(content)
     with pytest.raises(SettingsError, match=r"cam-1\.toml"):
         read_config(path, (), {})
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("rtsp://admin:se:cret@10.0.0.1:554/a", "rtsp://admin:***@10.0.0.1:554/a"),
+        ("rtsp://admin:sec/r@et@cam/a", "rtsp://admin:***@cam/a"),
+        ("http://cam/a.mjpg?user=a&pwd=secret", "http://cam/a.mjpg?***"),
+        ("https://token@cam/a", "https://token@cam/a"),
+        ("rtsp://cam/a", "rtsp://cam/a"),
+        ("/videos/a@b:c?.avi", "/videos/a@b:c?.avi"),
+    ],
+)
+def test_what_is_shown_of_a_source_has_no_password(source: str, shown: str) -> None:
+    assert Camera(source=source).shown == shown
+
+
+def test_no_error_shows_the_password_of_a_camera(tmp_path: Path) -> None:
+    text = CAMERA.replace("a.avi", "rtsp://admin:secret@cam/") + 'clock = "pts"\n'
+    with pytest.raises(SettingsError) as fault:
+        read(tmp_path / "a.toml", text + "start = 2026-05-04T07:00:00Z\n")
+    assert "start:" in str(fault.value)
+    assert "secret" not in str(fault.value)
