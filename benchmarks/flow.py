@@ -106,8 +106,9 @@ def end_to_end(
     stream: str,
     sent: dict[str, list[bytes]],
     is_over: Callable[[], bool],
+    look: float = 0.01,
 ) -> float:
-    """Publish all of it and wait until that is over. [s]."""
+    """Publish all of it and wait until that is over; look so often [s]. [s]."""
     start = multiprocessing.Barrier(len(sent) + 1)
     publishers = [
         multiprocessing.Process(target=publish, args=(where.devices[d], d, stream, some, start))
@@ -117,7 +118,7 @@ def end_to_end(
         publisher.start()
     start.wait()
     begun = time.monotonic()
-    until("the commit", is_over)
+    until("the commit", is_over, wait=look)
     took = time.monotonic() - begun
     for publisher in publishers:
         publisher.join()

@@ -307,6 +307,7 @@ def _shown(place: tuple[int | str, ...], value: Any) -> str:
     """Show what is wrong, but no secret; a table may hold one."""
     if isinstance(value, dict):
         return "a table"
-    if tuple(place[:2]) in (*_SECRETS, ("camera", "source")) or (place and place[-1] in _SENSOR_SECRETS):
+    camera = ("camera", "source")  # its address may hold a password
+    if place[:2] in (*_SECRETS, camera) or (place and place[-1] in _SENSOR_SECRETS):
         return "***"
     return _USER_INFO.sub("//***@", repr(value))
