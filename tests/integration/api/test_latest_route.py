@@ -78,13 +78,13 @@ async def test_a_device_without_values_is_not_an_unknown_one(api: Any, device: i
 
 async def test_metric_types(api: Any, database: Any, device: int) -> None:
     put(database, device, "modem.rsrp")
-    put(database, device, "air.pm10")
+    put(database, device, "air.no2")
     put(database, device, "what.is.this")
-    explain_metric(database, "air.pm10", {"unit": "ug/m3", "low": 0.0})
+    explain_metric(database, "air.no2", {"unit": "ug/m3", "low": 0.0})
     found = {each["metric"]: each for each in (await get(api, "/v1/metric-types"))["items"]}
-    assert list(found) == ["air.pm10", "modem.rsrp", "what.is.this"]
+    assert list(found) == ["air.no2", "modem.rsrp", "what.is.this"]
     assert [each["pending"] for each in found.values()] == [False, False, True]
-    air, modem = found["air.pm10"], found["modem.rsrp"]
+    air, modem = found["air.no2"], found["modem.rsrp"]
     assert (air["unit"], air["low"], air["high"], air["title_en"]) == ("ug/m3", 0.0, None, None)
     assert (modem["unit"], modem["low"], modem["high"]) == ("dB[mW]", -156.0, -31.0)
     assert modem["title_cs"] == "RSRP"
