@@ -2,18 +2,18 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import msgspec
 import numpy as np
 
 from contracts.batch import Gone
-from contracts.clock import MINUTE, Clock, from_micros
+from contracts.clock import MINUTE, Clock
 from contracts.messages import Ranges
 from ingest import dead_letters, ledger, unconfirmed
+from ingest.batches import write_batches
 from ingest.foreign.arrive import NOTHING, Arrived, arrive, name_metrics
-from ingest.foreign.join import recipe
 from ingest.foreign.join import samples as joined
 from ingest.foreign.judge import Foreigner
 from ingest.judge import Judged, Letter, refuse, split_off, unnamed
@@ -25,38 +25,14 @@ from ingest.states import Change, write_state
 from storage.clocks import Sending, keep_clocks, spans
 from storage.copy import write_rows
 from storage.latest import keep_latest
-from storage.literals import array, binary, plain
 from storage.pool import Connection
 from storage.registry import Device
 
 OVER_QUOTA: Final = "dead-letter-quota"
-MAX_OFFSET: Final = 1e9
-"""A clock that is more seconds off has no offset worth keeping."""
-
-_EPOCH: Final = "timestamptz 'epoch' + INTERVAL '1 microsecond' *"
-INSERT_BATCHES: Final = f"""
-INSERT INTO batch (stored, received, sent, captured, device, boot, seq, stream, rows, bytes,
-                   digest, clock_offset, clock_error, simulated)
-SELECT %(stored)s, {_EPOCH} received, {_EPOCH} sent,
-       CASE WHEN rows = 0 THEN 'empty'
-            ELSE tstzrange({_EPOCH} first, {_EPOCH} last, '[]') END,
-       device, boot, seq, stream, rows, bytes, digest, clock_offset, clock_error, simulated
-FROM unnest(%(received)s::int8[], %(sent)s::int8[], %(first)s::int8[], %(last)s::int8[],
-            %(device)s::int[], %(boot)s::uuid[], %(seq)s::int8[], %(stream)s::text[],
-            %(rows)s::int[], %(bytes)s::int[], %(digest)s::bytea[], %(clock_offset)s::float4[],
-            %(clock_error)s::float4[], %(simulated)s::bool[])
-    AS i(received, sent, first, last, device, boot, seq, stream, rows, bytes, digest,
-         clock_offset, clock_error, simulated)"""  # noqa: S608  # our own constants
-
-NUMBERS: Final = (
-    "received", "sent", "first", "last", "device", "seq", "rows", "bytes", "simulated"
-)  # fmt: skip
-"""Columns of a batch that are never null, which have a faster way to the database."""
-
-MARK_DIRTY: Final = f"""
+MARK_DIRTY: Final = """
 INSERT INTO dirty (site, minute, simulated)
-SELECT site, {_EPOCH} minute, simulated
-FROM unnest(%s::int[], %s::int8[], %s::bool[]) AS i(site, minute, simulated)"""  # noqa: S608
+SELECT site, timestamptz 'epoch' + INTERVAL '1 microsecond' * minute, simulated
+FROM unnest(%s::int[], %s::int8[], %s::bool[]) AS i(site, minute, simulated)"""
 
 
 class Context(NamedTuple):
@@ -238,10 +214,7 @@ def _write(
     losses = _losses(split.fresh, lost)
     now = context.clock()
     with connection.pipeline():
-        _write_batches(connection, committed, now)
-        if arrived.whole:
-            given = {**recipe(arrived.whole), "stored": from_micros(now)}
-            connection.execute(INSERT_BATCHES, given)
+        write_batches(connection, committed, arrived.whole, now)
         if committed or losses:
             fresh = [_name(device, m) for device, m in committed]
             ledger.widen(connection, fresh, losses, now)
@@ -396,46 +369,6 @@ def _losses(fresh: Sequence[tuple[Device, Judged]], lost: Sequence[Judged]) -> l
         elif message.batch is not None:
             losses += [Loss(device.device, message.boot, gone) for gone in message.batch.gone]
     return losses
-
-
-def _write_batches(
-    connection: Connection, committed: Sequence[tuple[Device, Judged]], now: int
-) -> None:
-    if not committed:
-        return
-    rows = [_batch_row(device, message) for device, message in committed]
-    columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]}
-    columns |= {name: array(columns[name]) for name in NUMBERS}
-    columns["boot"] = plain(map(str, columns["boot"]))
-    columns["digest"] = binary(columns["digest"])
-    connection.execute(INSERT_BATCHES, {**columns, "stored": from_micros(now)})
-
-
-def _batch_row(device: Device, message: Judged) -> dict[str, object]:
-    batch = message.batch
-    t = batch.columns["t"] if batch is not None and batch.rows else np.zeros(1, np.int64)
-    return {
-        "received": message.delivery.received,
-        "sent": batch.sent_at if batch is not None else message.delivery.received,
-        "first": int(t.min()),
-        "last": int(t.max()),
-        "device": device.device,
-        "boot": message.boot,
-        "seq": message.seq,
-        "stream": message.stream,
-        "rows": message.rows,
-        "bytes": len(message.delivery.payload),
-        "digest": message.digest,
-        "clock_offset": _offset(batch.clock_offset) if batch is not None else None,
-        "clock_error": _offset(batch.clock_error) if batch is not None else None,
-        "simulated": batch is not None and batch.simulated,
-    }
-
-
-def _offset(seconds: float | None) -> float | None:
-    if seconds is None or not abs(seconds) < MAX_OFFSET:  # NaN is not less either
-        return None
-    return float(np.float32(seconds))
 
 
 def _loss_marks(

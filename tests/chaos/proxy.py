@@ -9,6 +9,7 @@ import random
 import socket
 import struct
 import threading
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 PIECE: Final = 1 << 16
@@ -61,8 +62,12 @@ class Proxy:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self._server = self._run(asyncio.start_server(self._serve, host, 0))
-        self.address: tuple[str, int] = self._server.sockets[0].getsockname()
+        self._serving: set[asyncio.Task[None]] = set()
+        # Not by asyncio's server: it leaves open who comes in while it closes.
+        self._door = socket.create_server((host, 0))
+        self._door.setblocking(False)
+        self.address: tuple[str, int] = self._door.getsockname()
+        self._loop.call_soon_threadsafe(self._loop.add_reader, self._door, self._let_in)
 
     def set(self, faults: Faults) -> None:
         """Let these faults happen from now on."""
@@ -105,21 +110,33 @@ class Proxy:
             link.reset()
 
     async def _close(self) -> None:
-        self._server.close()
+        self._loop.remove_reader(self._door)
+        self._door.close()
         self._faults = Faults(refuses=True)
         # Again and again: somebody may just be coming in.
-        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+        while self._serving:
             await self._cut()
-            await asyncio.wait(tasks, timeout=0.05)
+            await asyncio.wait(self._serving, timeout=0.05)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _let_in(self) -> None:
+        with suppress(BlockingIOError, ConnectionAbortedError):  # who has left already
+            connection, _ = self._door.accept()
+            connection.setblocking(False)
+            task = self._loop.create_task(self._serve(connection))
+            self._serving.add(task)
+            task.add_done_callback(self._serving.discard)
+
+    async def _serve(self, connection: socket.socket) -> None:
+        reader, writer = await asyncio.open_connection(sock=connection)
         if self._faults.refuses:
             reset(writer)
+            await closed(writer)
             return
         try:
             from_server, to_server = await asyncio.open_connection(*self._target)
         except OSError:
             reset(writer)  # as if the server itself had refused
+            await closed(writer)
             return
         link = _Link(writer, to_server)
         self._links.add(link)
@@ -130,9 +147,8 @@ class Proxy:
         except* OSError:
             link.reset()
         finally:
+            await closed(writer, to_server)  # until then it can be reset: nobody may be reading
             self._links.discard(link)
-            for each in (writer, to_server):
-                each.close()
 
     async def _pump(self, reader: asyncio.StreamReader, link: _Link, way: str) -> None:
         writer = link.writers[way]
@@ -167,6 +183,15 @@ class Proxy:
         link.dead |= {DOWN} if trap.passes else {UP, DOWN}
         trap.sprung.set()
         return trap.passes
+
+
+async def closed(*writers: asyncio.StreamWriter) -> None:
+    """Close them, and wait until they are."""
+    for writer in writers:
+        writer.close()
+    for writer in writers:
+        with suppress(OSError):
+            await writer.wait_closed()
 
 
 def reset(writer: asyncio.StreamWriter) -> None:

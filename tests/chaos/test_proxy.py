@@ -146,9 +146,11 @@ def test_a_trap_springs_at_its_bytes(
     for harmless in (b"COMMIT", b"COPY"):
         client.sendall(harmless)
         assert client.recv(100) == harmless
-    heard = len(server.heard)
+    server.heard.clear()
     client.sendall(b"COMMIT")
     assert sprung.wait(DEADLINE)
+    if passes:
+        heard(server, b"COMMIT")  # a reset would take what it has not read yet
     proxy.heal()
     assert received(client) == b"RST"
-    assert (b"COMMIT" in server.heard[heard:]) == passes
+    assert (b"COMMIT" in server.heard) == passes
