@@ -1,8 +1,9 @@
 """Exactly once for messages without (device, boot, seq): the keys of what is committed.
 
 The ledger's ranges would fall apart into one range per message, so these have a table of keys. All
-of it happens in the transaction that writes the rows, after the ledger is locked; keys are put down
-in one order by everybody, so that several ingest processes never wait for each other in a circle.
+of it happens in the transaction that writes the rows, before the ledger is locked; keys are put
+down in one order by everybody, so that several ingest processes never wait for each other in a
+circle.
 """
 
 from collections.abc import Sequence
