@@ -59,6 +59,7 @@ def main() -> None:
             "source": str(arguments.recording.resolve()),
             "pace": "fast",
             "detector": arguments.detector,
+            "drawn_on": (768, 576),
             "lines": [{"id": "line", "a": (0, 200), "b": (700, 200)}],
         }
     )

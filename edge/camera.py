@@ -17,7 +17,7 @@ from typing import Final
 
 from edge.backoff import Backoff
 from edge.config import Camera
-from edge.wire import Ended, Message, Opened, Picture, Reader, Seen
+from edge.wire import Ended, Message, Opened, Picture, Reader, Resized, Seen
 
 log = logging.getLogger(__name__)
 
@@ -130,6 +130,11 @@ class CameraWatch:
                             backoff.reset()
                         case Opened(width, height, rate):
                             log.info("camera opened: %dx%d, %.1f/s", width, height, rate)
+                        case Resized(width, height):
+                            log.warning(
+                                "camera changed its picture to %dx%d: seeing begins anew",
+                                width, height,
+                            )  # fmt: skip
                         case Seen() | Picture():
                             patience = self._camera.lost_after_s + FRAME_GRACE
                     self._on_message(message)

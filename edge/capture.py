@@ -34,6 +34,7 @@ from edge.wire import (
     Occupied,
     Opened,
     Picture,
+    Resized,
     Seen,
     Turned,
     Visited,
@@ -108,13 +109,20 @@ def main() -> None:
 
 
 def _watch(camera: Camera, parent: Parent) -> None:
-    pipeline = Pipeline(camera.vision)
     veil = Veil()
     last = first = None
     with open_video(camera, utc_now) as video:
-        parent.send(Opened(video.width, video.height, video.rate))
+        size = video.width, video.height
+        camera = camera.opened(*size)
+        pipeline = Pipeline(camera.vision(*size), camera.vision)
+        parent.send(Opened(*size, video.rate))
         for frame in video.frames:
             began = time.perf_counter()
+            if size != (video.width, video.height):
+                # Where somebody was is known in the old picture only, and all is learnt anew.
+                size = video.width, video.height
+                veil, last, first = Veil(), None, None
+                parent.send(Resized(*size))
             seen = pipeline.step(frame)
             hide = veil.step(seen.hide, frame.captured)
             first = frame.captured if first is None else first

@@ -22,7 +22,7 @@ app = typer.Typer(
     no_args_is_help=True, help="The agent on the box: camera, sensors, modem, uplink."
 )
 
-ConfigPath = Annotated[Path, typer.Argument(help="Configuration of the agent (TOML).")]
+ConfigPath = Annotated[Path, typer.Argument(help="Configuration of the agent (YAML).")]
 Flags = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Set a key, e.g. camera.source=rtsp://..."),
@@ -76,7 +76,7 @@ def verify(
         Path, typer.Argument(help="What is true of it: .toml, .json, or MOTChallenge's gt.txt.")
     ],
     config: Annotated[
-        Path | None, typer.Option(help="Configuration of the agent (TOML); else the defaults.")
+        Path | None, typer.Option(help="Configuration of the agent (YAML); else the defaults.")
     ] = None,
     model: Annotated[Path | None, typer.Option(help="Detector (ONNX).")] = None,
     tolerance: Annotated[

@@ -1,8 +1,6 @@
-"""Configuration of one edge agent: a TOML file, the environment, flags; checked at the start."""
+"""Configuration of one edge agent: a YAML file, the environment, flags; checked at the start."""
 
 import os
-import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -20,6 +18,9 @@ from pydantic import (
 
 from contracts.broker import Broker, BrokerUrl, read_broker
 from contracts.settings import SettingsError
+from edge.configuration.document import parse_value, read_document
+from edge.configuration.drawing import DrawnOn, in_pixels, misplaced
+from edge.configuration.explain import Origins
 from edge.sensors.kinds import AnySensor
 from edge.vision.settings import GroundPair, LineSettings, Pixel, VisionSettings, ZoneSettings
 
@@ -31,7 +32,7 @@ ENVIRONMENT: Final = {
     "TEPNA_OUTBOX": "outbox.path",
     "TEPNA_PICTURE_TOKEN": "pictures.token",
 }
-"""Variables that win over the file; `pictures.token` only where the file has `[pictures]`."""
+"""Variables that win over the file; `pictures.token` only where the file has `pictures`."""
 
 
 class _Table(BaseModel):
@@ -80,6 +81,7 @@ class Camera(_Table):
     )
     grows: bool = Field(False, description="a folder: only what comes into it is looked at")
     lost_after_s: Positive = 10.0
+    drawn_on: DrawnOn = None
     calibration: list[tuple[float, float, float, float]] = []
     detector: Path | None = None
     detector_every: int = 1
@@ -98,12 +100,23 @@ class Camera(_Table):
         if self.grows and (self.pictures_per_s or self.start):
             msg = "grows: pictures that come have times of their own; no pictures_per_s, no start"
             raise ValueError(msg)
-        _ = self.vision  # ValueError if that makes no sense
+        if errors := misplaced(self._drawn, self.drawn_on):
+            raise ValidationError.from_exception_data("Camera", errors)
         return self
 
+    def vision(self, width: int, height: int) -> VisionSettings:
+        """Tell the vision what it needs for pictures of this size [px]."""
+        return in_pixels(self._drawn, self.drawn_on, width, height)
+
+    def opened(self, width: int, height: int) -> Self:
+        """Settle that the pixels of its stream are those of this size [px]."""
+        if self.drawn_on != "stream":
+            return self
+        return self.model_copy(update={"drawn_on": (width, height)})
+
     @property
-    def vision(self) -> VisionSettings:
-        """What the vision is told."""
+    def _drawn(self) -> VisionSettings:
+        """What the vision is told, with coordinates as they are written."""
         return VisionSettings(
             detector=self.detector,
             detector_every=self.detector_every,
@@ -182,7 +195,7 @@ def read_config(
     Parameters
     ----------
     path
-        TOML file; relative paths in it start at its folder.
+        YAML file, or TOML if it is called so; relative paths in it start at its folder.
     flags
         ``key.path=value`` each; they win over the environment, that over the file.
     environment
@@ -194,17 +207,14 @@ def read_config(
         If anything is missing or wrong.
     """
     folder = path.absolute().parent
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as fault:
-        msg = f"{path}: cannot be read ({fault.strerror}); give the path of an agent's TOML file"
-        raise SettingsError(msg) from fault
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
-        msg = f"{path}: no TOML: {fault}"
-        raise SettingsError(msg) from fault
-    table = {"uplink": {}, "outbox": {"path": "outbox.sqlite"}} | table
+    document = read_document(path)
+    table = {"uplink": {}, "outbox": {"path": "outbox.sqlite"}} | document.table
     if isinstance(table["outbox"], dict):
         table["outbox"] = {"path": "outbox.sqlite"} | table["outbox"]
+    camera = table.get("camera")
+    if path.suffix == ".toml" and isinstance(camera, dict):  # older agents knew pixels only
+        table["camera"] = {"drawn_on": "stream"} | camera
+    origins = Origins(str(path), document.lines, _FIX)
     _resolve(table, folder)
     given = {}
     for flag in flags:
@@ -212,25 +222,20 @@ def read_config(
         if not equals:
             msg = f"--set {flag}: not key.path=value; write for instance camera.source=a.mp4"
             raise SettingsError(msg)
-        given[key.strip()] = _value(text)
+        given[key.strip()] = parse_value(text)
     for key, value in given.items():
         _put(table, key, value)
+        origins.set_over(key, f"--set {key}")
     for variable, key in ENVIRONMENT.items():
         text = (os.environ if environment is None else environment).get(variable, "")
         if text and key not in given and (key != "pictures.token" or "pictures" in table):
             _put(table, key, text)
+            origins.set_over(key, variable)
     _resolve(table, Path.cwd())
     try:
         return AgentConfig.model_validate(table)
     except ValidationError as fault:
-        raise SettingsError("\n".join(f"{path}: {line}" for line in _explain(fault))) from fault
-
-
-def _value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
+        raise SettingsError("\n".join(origins.explain(fault))) from fault
 
 
 def _put(table: dict[str, Any], key: str, value: Any) -> None:
@@ -273,7 +278,6 @@ _PATHS: Final = (
 )
 _SECRETS: Final = (("uplink", "url"), ("uplink", "password"), ("pictures", "token"))
 _SENSOR_SECRETS: Final = ("password", "token")
-_USER_INFO: Final = re.compile(r"//[^@/\s]*@")
 _FIX: Final = {key: variable for variable, key in ENVIRONMENT.items()}
 
 
@@ -281,33 +285,3 @@ def _absolute(text: str, folder: Path) -> str:
     if "://" in text or text.startswith("usb:"):
         return text
     return str((folder / text).resolve())
-
-
-def _explain(fault: ValidationError) -> list[str]:
-    lines = []
-    for error in fault.errors(include_url=False, include_context=False):
-        place = error["loc"]
-        key = ".".join(map(str, place)) or "the whole"
-        shown = _shown(place, error["input"])
-        fix = f"set {_FIX[key]}, or " if key in _FIX else ""
-        # Flags reach into tables only, not into lists.
-        flag = "" if any(isinstance(step, int) for step in place) else f" or give --set {key}="
-        match error["type"]:
-            case "missing":
-                lines.append(f"{key} is not set: {fix}write it into the file{flag}")
-            case "extra_forbidden":
-                lines.append(f"{key} is {shown}: no such key; remove it or correct its name")
-            case _:
-                message = error["msg"].removeprefix("Value error, ")
-                lines.append(f"{key} is {shown}: {message}; {fix}correct it{flag}")
-    return lines
-
-
-def _shown(place: tuple[int | str, ...], value: Any) -> str:
-    """Show what is wrong, but no secret; a table may hold one."""
-    if isinstance(value, dict):
-        return "a table"
-    camera = ("camera", "source")  # its address may hold a password
-    if place[:2] in (*_SECRETS, camera) or (place and place[-1] in _SENSOR_SECRETS):
-        return "***"
-    return _USER_INFO.sub("//***@", repr(value))

@@ -27,6 +27,8 @@ GIVE_UP: Final = 10 * MICROSECONDS
 """A live camera that is not caught up with for so long is opened anew. [us]"""
 SETTLE: Final = 2 * MICROSECONDS
 """A live camera begins with what it had kept; its frames are used after this time. [us]"""
+SETTLED: Final = 3
+"""So many frames of another size in a row are no accident: the camera was set anew."""
 JUMP: Final = MICROSECONDS
 """Stamps that go back by more than this mean that the camera started anew. [us]"""
 
@@ -243,8 +245,12 @@ def _timed(
     timeline: Timeline,
     horizon: Callable[[], int] | None,
 ) -> Iterator[Frame]:
-    """Give each frame its capture time; time only goes forward."""
+    """Give each frame its capture time; time only goes forward, and one size is kept to.
+
+    Another size is taken when it stays; until then such frames are left out and counted.
+    """
     last = stale = None
+    size = _Size(video)
     for index, (stamp, frame) in enumerate(frames):
         captured = timeline.captured(stamp)
         if captured is None:
@@ -262,11 +268,33 @@ def _timed(
         if last is not None and captured <= last:
             video.dropped += 1
             continue
-        if (frame.width, frame.height) != (video.width, video.height):
-            msg = f"the picture changed its size to {frame.width}x{frame.height}"
-            raise SourceError(msg)
+        if not size.fits(frame.width, frame.height):
+            video.dropped += 1
+            continue
         last, stale = captured, None
         yield Frame(frame.to_ndarray(format="bgr24"), captured, index)
+
+
+class _Size:
+    """Size of a video's frames, that changes when another one stays."""
+
+    def __init__(self, video: Video) -> None:
+        self._video = video
+        self._other = (0, 0)
+        self._count = 0  # of frames of the other size in a row
+
+    def fits(self, width: int, height: int) -> bool:
+        """Whether a frame of this size belongs to the video."""
+        if (width, height) == (self._video.width, self._video.height):
+            self._count = 0
+            return True
+        self._count = self._count + 1 if (width, height) == self._other else 1
+        self._other = width, height
+        if self._count < SETTLED:
+            return False
+        self._video.width, self._video.height = width, height
+        self._count = 0
+        return True
 
 
 def _usb_number(source: str) -> int:

@@ -25,6 +25,13 @@ class Opened(msgspec.Struct, tag=True, frozen=True):
     rate: float  # [1/s], 0 unknown
 
 
+class Resized(msgspec.Struct, tag=True, frozen=True):
+    """The source gives pictures of another size from here on: what was followed is lost."""
+
+    width: int  # [px]
+    height: int  # [px]
+
+
 class Crossed(NamedTuple):
     """A road user passed a counting line."""
 
@@ -95,7 +102,7 @@ class Ended(msgspec.Struct, tag=True, frozen=True):
     reason: str  # empty: the recording, or the stream, is over
 
 
-Message = Opened | Seen | Picture | Ended
+Message = Opened | Resized | Seen | Picture | Ended
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final[msgspec.msgpack.Decoder[Message]] = msgspec.msgpack.Decoder(Message)

@@ -30,7 +30,7 @@ def read_sensor(table: Any) -> Sensor:
     if isinstance(table, Sensor):
         return table
     if not isinstance(table, dict):
-        msg = "not a table; write [[sensors]], or [modem], and its keys below"
+        msg = "not a table; write its keys below modem, or below a dash of sensors"
         raise ValueError(msg)  # noqa: TRY004  # pydantic's way to say so
     kind = table.get("kind", DEFAULT)
     found = list(entry_points(group=GROUP, name=kind)) if isinstance(kind, str) else []

@@ -14,7 +14,7 @@ from edge.verify.truth import TruthLine
 from edge.vision.counting import Crossing
 from edge.vision.frames import Bytes, Floats, Integers
 from edge.vision.pipeline import Pipeline
-from edge.vision.settings import LineSettings
+from edge.vision.settings import LineSettings, VisionSettings
 
 
 class Replay(NamedTuple):
@@ -64,10 +64,18 @@ def replay(
     crossings: list[Crossing] = []
     number, captured, ids, boxes, kinds = [], [], [], [], []
     with open_video(camera, clock) as video:
-        if lines is not None:
-            pixels = [in_pixels(line, video.width, video.height) for line in lines]
-            camera = camera.model_copy(update={"lines": pixels})
-        pipeline = Pipeline(camera.vision)
+        size = video.width, video.height
+        camera = camera.opened(*size)
+
+        def settings(width: int, height: int) -> VisionSettings:
+            own = camera.vision(width, height)
+            if lines is None:
+                return own
+            given = [in_pixels(line, width, height) for line in lines]
+            return own.model_copy(update={"lines": given})
+
+        drawn = settings(*size).lines
+        pipeline = Pipeline(settings(*size), settings)
         for frame in video.frames:
             seen = pipeline.step(frame)
             number.append(frame.number)
@@ -83,7 +91,7 @@ def replay(
         raise SourceError(msg)
     each = np.array([len(one) for one in ids])
     return Replay(
-        video.width, video.height, camera.lines, video.dropped,
+        *size, drawn, video.dropped,
         np.array(number), np.array(captured), crossings,
         Boxed(
             np.repeat(number, each),

@@ -1,5 +1,6 @@
 """All stages for one camera: a frame in, road users and passages out."""
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import cv2
@@ -52,13 +53,31 @@ class Observation(NamedTuple):
 
 
 class Pipeline:
-    """Vision of one camera. The first frame sets the size; another size starts afresh."""
+    """Vision of one camera. The first frame sets the size; another size starts afresh.
 
-    def __init__(self, settings: VisionSettings) -> None:
-        self._settings = settings
+    Parameters
+    ----------
+    settings
+        For pictures of the size that is expected.
+    at_size
+        Gives the settings for pictures of another width and height [px]; the same without it.
+    """
+
+    def __init__(
+        self, settings: VisionSettings, at_size: Callable[[int, int], VisionSettings] | None = None
+    ) -> None:
+        self._at_size = at_size
         self._detector = (
             Detector(settings.detector, settings.detector_threads) if settings.detector else None
         )
+        self._draw(settings)
+        self._shape: tuple[int, ...] = ()
+        self._asked = 0
+        self._first_id = 1
+
+    def _draw(self, settings: VisionSettings) -> None:
+        """Take in what lies where in the picture."""
+        self._settings = settings
         pairs = settings.ground
         self._ground = (
             Ground.from_pairs(
@@ -69,13 +88,14 @@ class Pipeline:
             else None
         )
         self.masks: list[Integers] = [np.round(m).astype(np.int64) for m in settings.masks]
-        self._shape: tuple[int, ...] = ()
-        self._asked = 0
 
     def _begin(self, image: Image) -> None:
         height, width = image.shape[:2]
         self._shape = image.shape
-        self._motion, self._tracker = Motion(width, height), Tracker(width, height)
+        if self._at_size is not None:
+            self._draw(self._at_size(width, height))
+        self._motion = Motion(width, height)
+        self._tracker = Tracker(width, height, self._first_id)
         lines = (Line(line.id, line.a, line.b) for line in self._settings.lines)
         self._counter = Counter([line.beyond_borders(width, height) for line in lines])
         self._turns = Turns({line.id: line.enters for line in self._settings.lines if line.enters})
@@ -87,6 +107,8 @@ class Pipeline:
     def step(self, frame: Frame) -> Observation:
         """Look at the next frame."""
         if frame.image.shape != self._shape:
+            if self._shape:
+                self._first_id = self._tracker.next_id
             self._begin(frame.image)
         if self.masks:
             image = frame.image.copy()

@@ -70,16 +70,23 @@ class Tracker:
     ----------
     width, height : int
         Size of the image. [px]
+    first_id : int
+        Id of the first track; those before are another tracker's of the same camera.
     """
 
-    def __init__(self, width: int, height: int) -> None:
+    def __init__(self, width: int, height: int, first_id: int = 1) -> None:
         self.tracks = Tracks.empty()
         self.parted = np.zeros((0, 2), np.uint32)
         """Who came out of a group in this frame (k, 2): the new track, and the one it was in."""
         self._image = np.array([[0.0, 0.0, width, height]])
         self._now = -1
         self._step = 0.0
-        self._next = 1
+        self._next = first_id
+
+    @property
+    def next_id(self) -> int:
+        """Id that no track has had yet."""
+        return self._next
 
     def predict(self, captured: int) -> Tracks:
         """Move every track to a moment [µs]."""

@@ -3,9 +3,10 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import av
+import yaml
 
 from contracts.site import Camera, CountLine, LineRole, Name, Point, Site, read_site
 from tepna.stack.deployment import deploy_folder
@@ -58,7 +59,7 @@ def street(folder: Path, seed: int, detector: Path | None, start: StartStreet) -
     agents = [
         Agent(
             f"{site.pilot}/{device}",
-            pilot / f"{device}.toml",
+            pilot / f"{device}.yaml",
             _sources(devices[device], detector),
         )
         for device in site.devices
@@ -67,7 +68,7 @@ def street(folder: Path, seed: int, detector: Path | None, start: StartStreet) -
 
 
 def _sources(urls: Mapping[str, str], detector: Path | None) -> dict[str, str]:
-    found = {"modem.source": urls["modem"], "sensors": f'[{{source = "{urls["sensors"]}"}}]'}
+    found = {"modem.source": urls["modem"], "sensors": f'[{{source: "{urls["sensors"]}"}}]'}
     if "camera" in urls:
         found["camera.source"] = urls["camera"]
         if detector is not None:
@@ -88,8 +89,8 @@ def picture(folder: Path, source: str, lines: Sequence[str], detector: Path | No
         ((width / 2, 0.0), (width / 2, float(height))),
     ]
     site = _site(width, height, ends)
-    config = folder / "camera.toml"
-    config.write_text(_config(site, where, ends, detector), encoding="utf-8")
+    config = folder / "camera.yaml"
+    config.write_text(_config(site, where, (width, height), ends, detector), encoding="utf-8")
     agent = Agent(f"{site.pilot}/camera", config, {})
     return Scene(site, False, [agent], None, ends=is_file)
 
@@ -151,13 +152,23 @@ def _site(width: int, height: int, ends: Sequence[tuple[Point, Point]]) -> Site:
 
 
 def _config(
-    site: Site, source: str, ends: Sequence[tuple[Point, Point]], detector: Path | None
+    site: Site,
+    source: str,
+    size: tuple[int, int],
+    ends: Sequence[tuple[Point, Point]],
+    detector: Path | None,
 ) -> str:
-    text: Callable[[Any], str] = json.dumps  # a JSON string is a TOML string, too
-    camera = ["[camera]", f"source = {text(source)}"]
+    lines = [
+        {"id": line.id, "a": list(a), "b": list(b)}
+        for line, (a, b) in zip(site.lines, ends, strict=True)
+    ]
+    camera = {"source": source, "drawn_on": list(size), "lines": lines}
     if detector is not None:
-        camera.append(f"detector = {text(str(detector.absolute()))}")
-    for line, (a, b) in zip(site.lines, ends, strict=True):
-        camera += ["[[camera.lines]]", f"id = {text(line.id)}", f"a = {list(a)}", f"b = {list(b)}"]
-    pictures = ["[pictures]", 'listen = "127.0.0.1:0"']
-    return "\n".join([f"device = {text(site.pilot + '/camera')}", *camera, *pictures, ""])
+        camera["detector"] = str(detector.absolute())
+    agent = {
+        "device": f"{site.pilot}/camera",
+        "camera": camera,
+        "pictures": {"listen": "127.0.0.1:0"},
+    }
+    text: str = yaml.safe_dump(agent, allow_unicode=True, sort_keys=False)
+    return text

@@ -139,11 +139,11 @@ class Agent(Process):
         within: Sequence[str] = (),
     ) -> None:
         name = identity.rpartition("/")[2]
-        config = folder / f"{name}.toml"
+        config = folder / f"{name}.yaml"
         config.write_text(
-            f'device = "{identity}"\n'
-            f'[uplink]\nurl = "{url}"\nresend_after_s = 1\nkeepalive_s = 5\n'
-            f'[outbox]\npath = "{outbox}"\n'
+            f"device: {identity}\n"
+            f'uplink:\n  url: "{url}"\n  resend_after_s: 1\n  keepalive_s: 5\n'
+            f'outbox:\n  path: "{outbox}"\n'
         )
         command = [*within, sys.executable, str(HERE / "loaded_agent.py"), str(config)]
         super().__init__(name, command, folder / f"{name}.log", {})

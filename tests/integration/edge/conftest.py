@@ -183,8 +183,8 @@ def platform(mqtt_url: str, identity: str) -> Iterator[Platform]:
 @pytest.fixture
 def config(tmp_path: Path, identity: str) -> Path:
     """An agent without anything; tests set what they need."""
-    path = tmp_path / "agent.toml"
-    path.write_text(f'device = "{identity}"\nsimulated = true\n')
+    path = tmp_path / "agent.yaml"
+    path.write_text(f"device: {identity}\nsimulated: true\n")
     return path
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from contracts.batch import CONTENT_TYPE
 
-LINE = '[{id = "all", a = [0, 150], b = [320, 150]}]'
+LINE = "[{id: all, a: [0, 0.625], b: [1, 0.625]}]"
 NOWHERE = "mqtt://127.0.0.1:1"
 
 
@@ -44,8 +44,9 @@ def test_a_recording_arrives_whole(
         camera__source=str(shared_data / "video" / "cars_overhead.mp4"),
         camera__pace="fast",
         camera__anchor="centre",
-        camera__lines='[{id = "all", a = [0, 220], b = [768, 220], enters = "in"}]',
-        camera__zones='[{id="band", corners=[[-9, 180], [777, 180], [777, 260], [-9, 260]]}]',
+        camera__drawn_on="[768, 432]",
+        camera__lines="[{id: all, a: [0, 220], b: [768, 220], enters: in}]",
+        camera__zones="[{id: band, corners: [[-9, 180], [777, 180], [777, 260], [-9, 260]]}]",
         camera__calibration="[[0, 432, 0, 0], [768, 432, 77, 0], [0, 0, 0, 43], [768, 0, 77, 43]]",
     )
     assert agent.wait() == 0, agent.log

@@ -17,16 +17,14 @@ WIDTH, HEIGHT, RATE = 320, 192, 10
 SETTLE = 20  # frames of an empty road, for the background
 STEP = 8  # px a frame; 10 px are 1 m, so 8 m/s
 CROSSES = [SETTLE + 10, SETTLE + 55]  # when the front passes x = 160
-CONFIG = f"""
-device = "usti-belehradska/cam-1"
-[uplink]
-url = "mqtt://broker"
-[camera]
-source = "elsewhere.avi"
-anchor = "centre"
-calibration = [
-    [0, 0, 0, 0], [{WIDTH}, 0, 32, 0], [0, {HEIGHT}, 0, -19.2], [{WIDTH}, {HEIGHT}, 32, -19.2],
-]
+CONFIG = """
+device: usti-belehradska/cam-1
+uplink:
+  url: mqtt://broker
+camera:
+  source: elsewhere.avi
+  anchor: centre
+  calibration: [[0, 0, 0, 0], [1, 0, 32, 0], [0, 1, 0, -19.2], [1, 1, 32, -19.2]]
 """
 
 
@@ -65,7 +63,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    path = tmp_path / "cam-1.toml"
+    path = tmp_path / "cam-1.yaml"
     path.write_text(CONFIG)
     return path
 
@@ -135,16 +133,16 @@ def test_what_cannot_be_used_ends_with_two(clip: Path, config: Path, tmp_path: P
     truth = write(tmp_path, passages=[passage(5), passage(4000)])
     late = tmp_path / "gt.txt"
     late.write_text("1,1,1,1,10,10,1\n4000,1,1,1,10,10,1\n")
-    (tmp_path / "blind.toml").write_text(CONFIG.partition("[camera]")[0])
+    (tmp_path / "blind.yaml").write_text(CONFIG.partition("camera:")[0])
     for arguments, said in [
         ((clip, truth), "truth.json: passages.1.frame is 4000: the clip's last is 109"),
         ((clip, late), "gt.txt:2: frame 4000: the clip has 110"),
         ((clip, tmp_path / "none.toml"), "none.toml: cannot be read"),
         ((tmp_path / "none.avi", truth), "none.avi: no such file"),
-        ((config, truth), "cam-1.toml cannot be opened"),
-        ((clip, truth, "--model", config), "cam-1.toml': not a model"),
-        ((clip, truth, "--config", tmp_path / "none.toml"), "none.toml: cannot be read"),
-        ((clip, truth, "--config", tmp_path / "blind.toml"), "blind.toml: camera is not set"),
+        ((config, truth), "cam-1.yaml cannot be opened"),
+        ((clip, truth, "--model", config), "cam-1.yaml': not a model"),
+        ((clip, truth, "--config", tmp_path / "none.yaml"), "none.yaml: cannot be read"),
+        ((clip, truth, "--config", tmp_path / "blind.yaml"), "blind.yaml: camera is not set"),
     ]:
         result = verify(*arguments)
         assert result.exit_code == 2, arguments
@@ -183,7 +181,7 @@ def test_the_first_pedestrians_as_boxes(shared_data: Path, config: Path, tmp_pat
     truth = tmp_path / "gt.txt"
     truth.write_text("".join(row for row in boxes if int(row.partition(",")[0]) <= 200))
     config.write_text(
-        CONFIG.partition("anchor")[0] + 'lines = [{ id = "x", a = [384, 576], b = [384, 0] }]\n'
+        CONFIG.partition("anchor")[0] + "lines: [{id: x, a: [0.5, 1], b: [0.5, 0]}]\n"
     )
     found = document(clip, truth, "--config", config)
     assert found["true"] == 5

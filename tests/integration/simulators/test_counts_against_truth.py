@@ -62,11 +62,11 @@ class Run(NamedTuple):
 def watch(camera: str) -> Run:
     """Run the configured agent's vision on the film of its camera."""
     config = read_config(
-        PILOT / f"{camera}.toml",
+        PILOT / f"{camera}.yaml",
         environment={"TEPNA_MQTT_URL": "mqtt://127.0.0.1", "TEPNA_PICTURE_TOKEN": 16 * "x"},
     )
     assert config.camera is not None
-    pipeline = Pipeline(config.camera.vision)
+    pipeline = Pipeline(config.camera.vision(640, 360), config.camera.vision)
     run = Run([], [])
     frames = street_frames(PILOT, camera, seed=SEED, seconds=SECONDS, truth=run.truth)
     for index, (image, captured) in enumerate(frames):

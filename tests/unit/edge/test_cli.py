@@ -5,7 +5,7 @@ from typer.testing import CliRunner, Result
 
 from edge.cli import app
 
-LEAST = 'device = "usti-belehradska/cam-1"\n[uplink]\nurl = "mqtt://user:s3cret@127.0.0.1:1"\n'
+LEAST = "device: usti-belehradska/cam-1\nuplink:\n  url: mqtt://user:s3cret@127.0.0.1:1\n"
 
 
 def call(command: str, path: Path, *arguments: str) -> Result:
@@ -14,7 +14,7 @@ def call(command: str, path: Path, *arguments: str) -> Result:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    path = tmp_path / "cam-1.toml"
+    path = tmp_path / "cam-1.yaml"
     path.write_text(LEAST)
     return path
 
@@ -47,3 +47,17 @@ def test_an_outbox_that_cannot_be_used_ends_with_two(path: Path, tmp_path: Path)
     result = call("run", path, f"--set=outbox.path={tmp_path}/file/outbox.sqlite")
     assert result.exit_code == 2
     assert "outbox" in result.output
+
+
+def test_check_says_on_which_size_an_older_file_was_drawn(
+    tmp_path: Path, shared_data: Path
+) -> None:
+    path = tmp_path / "old.toml"
+    path.write_text(
+        'device = "a/b"\n[uplink]\nurl = "mqtt://x"\n[camera]\n'
+        f'source = "{shared_data}/video/cars_overhead.mp4"\npace = "fast"\n'
+        'lines = [{ id = "all", a = [0, 220], b = [768, 220] }]\n'
+    )
+    result = call("check", path)
+    assert result.exit_code == 0
+    assert "write drawn_on = [768, 432], and it may change its resolution" in result.output

@@ -5,12 +5,13 @@ import pytest
 from contracts.settings import SettingsError
 from edge.config import AgentConfig, Camera, read_config
 
-LEAST = 'device = "usti-belehradska/cam-1"\n[uplink]\nurl = "mqtt://broker:1884"\n'
+LEAST = "device: usti-belehradska/cam-1\nuplink:\n  url: mqtt://broker:1884\n"
+CAMERA = LEAST + "camera:\n  source: a.avi\n"
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return tmp_path / "cam-1.toml"
+    return tmp_path / "cam-1.yaml"
 
 
 def read(path: Path, text: str, *flags: str, **environment: str) -> AgentConfig:
@@ -46,7 +47,7 @@ def test_who_connects(path: Path) -> None:
 def test_paths_of_the_file_start_at_its_folder_those_of_flags_here(
     path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    text = LEAST + '[camera]\nsource = "a.avi"\n[[sensors]]\nsource = "lines.jsonl"\n'
+    text = CAMERA + "sensors:\n  - source: lines.jsonl\n"
     config = read(path, text)
     assert config.camera is not None
     assert config.camera.source == str(path.with_name("a.avi"))
@@ -65,16 +66,16 @@ def test_paths_of_the_file_start_at_its_folder_those_of_flags_here(
 
 def test_a_secret_may_stand_in_a_file_of_its_own(path: Path) -> None:
     path.with_name("pw").write_text("s3cret\n")
-    config = read(path, LEAST + 'password = "file:pw"\n')
+    config = read(path, LEAST + "  password: file:pw\n")
     assert config.uplink.broker("d")[4] == "s3cret"
     assert "s3cret" not in repr(config)
     with pytest.raises(SettingsError, match=r"uplink.password is 'file:.*none'.*readable file"):
-        read(path, LEAST + 'password = "file:none"\n')
+        read(path, LEAST + "  password: file:none\n")
 
 
 def test_the_token_comes_from_the_environment_where_pictures_are_wanted(path: Path) -> None:
     assert read(path, LEAST, TEPNA_PICTURE_TOKEN="x" * 16).pictures is None
-    text = LEAST + '[pictures]\nlisten = "127.0.0.1:8080"\n'
+    text = LEAST + "pictures:\n  listen: 127.0.0.1:8080\n"
     pictures = read(path, text, TEPNA_PICTURE_TOKEN="x" * 16).pictures
     assert pictures is not None
     assert pictures.address == ("127.0.0.1", 8080)
@@ -83,11 +84,11 @@ def test_the_token_comes_from_the_environment_where_pictures_are_wanted(path: Pa
 
 
 STATION = """
-[[sensors]]
-kind = "http"
-url = "http://192.168.1.30/"
-token = "file:token"
-values = [{ path = "$.t", metric = "air.temperature" }]
+sensors:
+  - kind: http
+    url: http://192.168.1.30/
+    token: file:token
+    values: [{ path: $.t, metric: air.temperature }]
 """
 
 
@@ -103,14 +104,14 @@ def test_so_may_a_sensors(path: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ('token = ["s3cret"]', r"sensors\.0\.token is \*\*\*: "),
-        ('token = "x"\nuser = "s3cret"', r"sensors\.0 is a table: user and password belong"),
-        ('token = "x"\npassword = "s3cret"', r"sensors\.0 is a table: user and password belong"),
+        ("token: [s3cret]", r"sensors\.0\.token is \*\*\*: "),
+        ("token: x\n    user: s3cret", r"sensors\.0 is a table: user and password belong"),
+        ("token: x\n    password: s3cret", r"sensors\.0 is a table: user and password belong"),
     ],
 )
 def test_a_sensors_secret_that_is_wrong_is_not_shown(path: Path, wrong: str, said: str) -> None:
     with pytest.raises(SettingsError, match=said) as refused:
-        read(path, LEAST + STATION.replace('token = "file:token"', wrong))
+        read(path, LEAST + STATION.replace("token: file:token", wrong))
     assert "s3cret" not in str(refused.value)
 
 
@@ -123,29 +124,26 @@ def test_a_password_in_an_address_is_not_shown(path: Path) -> None:
     assert "s3cret" not in str(refused.value)
 
 
-CAMERA = LEAST + '[camera]\nsource = "a.avi"\n'
-
-
 @pytest.mark.parametrize(
     ("text", "flag", "said"),
     [
         (LEAST, "device=cam-1", r"device is 'cam-1': .*--set device="),
-        ('device = "a/b"\n', "simulated=true", "uplink.url is not set: set TEPNA_MQTT_URL"),
+        ("device: a/b\n", "simulated=true", "uplink.url is not set: set TEPNA_MQTT_URL"),
         (LEAST, "uplink.url=http://x", "uplink.url is .*: not mqtt://host:port"),
         (LEAST, "uplink.url=mqtt://x:port", "uplink.url is .*: "),
         (LEAST, "outbox.max_bytes=12", "outbox.max_bytes is 12: "),
         (LEAST, "camara.source=x", "camara is .*no such key"),
         (CAMERA, "camera.clock=sundial", "camera.clock is 'sundial': "),
-        (CAMERA, "camera.calibration=[[1, 2, 3, 4]]", "ground has 1 pairs; give at least four"),
+        (CAMERA, "camera.calibration=[[0.1, 0.2, 3, 4]]", "ground has 1 pairs; give at least four"),
         (
             CAMERA,
-            'camera.lines=[{id="a", a=[0, 0], b=[1, 1]}, {id="a", a=[0, 0], b=[2, 2]}]',
+            'camera.lines=[{id="a", a=[0, 0], b=[1, 1]}, {id="a", a=[0, 0], b=[1, 0]}]',
             "used twice",
         ),
         (CAMERA, 'camera.lines=[{id="a", a=[0, 0], b=[0, 0]}]', "two different points"),
         (
-            LEAST + '[[sensors]]\nkind = "modbus"\nsource = "tcp://x"\n[[sensors.registers]]\n'
-            'address = 5\nmetric = "meter.power"\nunit = "W"\n',
+            LEAST + "sensors:\n- kind: modbus\n  source: tcp://x\n  registers:\n"
+            "  - address: 5\n    metric: meter.power\n    unit: W\n",
             "simulated=true",
             "sensors.0.registers.0.unit is 'W': meter.power is kept in 'kW'; .*; correct it$",
         ),
@@ -153,7 +151,11 @@ CAMERA = LEAST + '[camera]\nsource = "a.avi"\n'
         (LEAST, "sensors=[5]", "sensors.0 is 5: not a table; write"),
         (LEAST, "modem.kind=telepathy", "modem.kind is 'telepathy': no such kind .* known are at,"),
         (CAMERA, 'camera.zones=[{id="a", corners=[[0, 0], [1, 1]]}]', "at least 3 items"),
-        (CAMERA, 'camera.zones=[{id="a", corners=[[0, 0], [1, 1], [2, 2]]}]', "enclose nothing"),
+        (
+            CAMERA,
+            'camera.zones=[{id="a", corners=[[0, 0], [0.5, 0.5], [1, 1]]}]',
+            "enclose nothing",
+        ),
         (LEAST, "nonsense", "not key.path=value"),
         (LEAST, "device.pilot=x", "device is no table"),
     ],
@@ -171,11 +173,11 @@ def test_a_secret_that_is_wrong_is_not_shown(path: Path) -> None:
     assert "s3cret" not in str(refused.value)
 
 
-@pytest.mark.parametrize("content", [b"device = ", b"\xff\xfe", None])
+@pytest.mark.parametrize("content", [b"device: [", b"\xff\xfe", None])
 def test_a_file_that_is_no_configuration(path: Path, content: bytes | None) -> None:
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(SettingsError, match=r"cam-1\.toml"):
+    with pytest.raises(SettingsError, match=r"cam-1\.yaml"):
         read_config(path, (), {})
 
 
@@ -195,8 +197,103 @@ def test_what_is_shown_of_a_source_has_no_password(source: str, shown: str) -> N
 
 
 def test_no_error_shows_the_password_of_a_camera(tmp_path: Path) -> None:
-    text = CAMERA.replace("a.avi", "rtsp://admin:secret@cam/") + 'clock = "pts"\n'
+    text = CAMERA.replace("a.avi", "rtsp://admin:secret@cam/") + "  clock: pts\n"
     with pytest.raises(SettingsError) as fault:
-        read(tmp_path / "a.toml", text + "start = 2026-05-04T07:00:00Z\n")
+        read(tmp_path / "a.yaml", text + "  start: 2026-05-04T07:00:00Z\n")
     assert "start:" in str(fault.value)
     assert "secret" not in str(fault.value)
+
+
+def test_each_error_names_the_line_the_key_the_value_and_the_fix(path: Path) -> None:
+    text = (
+        CAMERA + "  clock: sundial\n  lines:\n    - {id: Main, a: [0, 0], b: [0, 1]}\n  colour: 1\n"
+    )
+    with pytest.raises(SettingsError) as fault:
+        read(path, text, "batches.max_age_s=-1", TEPNA_OUTBOX="x")
+    said = {line.partition(" is ")[0] for line in str(fault.value).splitlines()}
+    assert said == {
+        "--set batches.max_age_s: batches.max_age_s",
+        f"{path}:6: camera.clock",
+        f"{path}:8: camera.lines.0.id",
+        f"{path}:9: camera.colour",
+    }
+    with pytest.raises(SettingsError, match=r"^TEPNA_MQTT_URL: uplink.url is \*\*\*"):
+        read(path, LEAST, TEPNA_MQTT_URL="ftp://x")
+    with pytest.raises(SettingsError, match=r"yaml:4: camera.source is not set: write it"):
+        read(path, LEAST + "camera:\n  clock: pts\n")
+    with pytest.raises(SettingsError, match=r"yaml:1: device is not set: write it"):
+        read(path, LEAST.replace("usti-belehradska/cam-1", ""))
+    with pytest.raises(SettingsError, match=r"yaml:4: batches is empty: "):
+        read(path, LEAST + "batches: null\n")
+
+
+@pytest.mark.parametrize(
+    ("drawn", "key", "said"),
+    [
+        (
+            "[[384, 0.2], [1, 0], [1, 1]]",
+            "masks.0.0.0",
+            "x is 384: coordinates are shares of the picture",
+        ),
+        ("[[1, 0], [0.2, -1], [1, 1]]", "masks.0.1.1", r"y is -1: .* drawn_on: \[768, 576\]$"),
+    ],
+)
+def test_pixels_without_a_size_are_refused(path: Path, drawn: str, key: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=rf"yaml:6: camera\.{key}: {said}"):
+        read(path, CAMERA + f"  masks: [{drawn}]\n")
+
+
+def test_coordinates_are_shares_of_whatever_size_comes(path: Path) -> None:
+    drawn = """
+  lines: [{id: a, a: [0, 0.5], b: [1, 0.5], enters: in}]
+  zones: [{id: z, corners: [[0, 0], [1, 0], [0.5, 1]]}]
+  masks: [[[0, 0], [0.25, 0], [0.25, 0.25]]]
+  calibration: [[0, 0, 1, 2], [1, 0, 3, 4], [0, 1, 5, 6], [1, 1, 7, 8]]
+"""
+    shares = read(path, CAMERA + drawn).camera
+    assert shares is not None
+    seen = shares.vision(640, 360)
+    assert (seen.lines[0].a, seen.lines[0].b, seen.lines[0].enters) == ((0, 180), (640, 180), "in")
+    assert seen.zones[0].corners == [(0, 0), (640, 0), (320, 360)]
+    assert seen.masks == [[(0, 0), (160, 0), (160, 90)]]
+    assert [pair.image for pair in seen.ground] == [(0, 0), (640, 0), (0, 360), (640, 360)]
+    assert [pair.ground for pair in seen.ground] == [(1, 2), (3, 4), (5, 6), (7, 8)]
+    assert shares.vision(1280, 720).lines[0].b == (1280, 360)
+
+
+def test_coordinates_may_be_pixels_of_a_stated_size(path: Path) -> None:
+    line = "  lines: [{id: a, a: [0, 288], b: [768, 288]}]\n"
+    camera = read(path, CAMERA + "  drawn_on: [768, 576]\n" + line).camera
+    assert camera is not None
+    assert camera.vision(768, 576).lines[0].b == (768, 288)
+    assert camera.vision(1920, 1080).lines[0].b == (1920, 540)
+    assert camera.opened(640, 480) is camera
+    with pytest.raises(SettingsError, match=r"b\.0: x is 768: far beyond the picture of 320x240"):
+        read(path, CAMERA + "  drawn_on: [320, 240]\n" + line)
+    with pytest.raises(SettingsError, match=r"drawn_on.*greater than or equal to 1"):
+        read(path, CAMERA + "  drawn_on: [0, 240]\n" + line)
+
+
+def test_toml_of_older_agents_means_pixels_of_the_stream(tmp_path: Path) -> None:
+    path = tmp_path / "cam-1.toml"
+    path.write_text(
+        'device = "a/b"\n[uplink]\nurl = "mqtt://x"\n[camera]\nsource = "a.avi"\n'
+        '[[camera.lines]]\nid = "a"\na = [0, 288]\nb = [768, 288]\n'
+    )
+    camera = read_config(path, (), {}).camera
+    assert camera is not None
+    opened = camera.opened(768, 576)
+    assert opened.vision(768, 576).lines[0].b == (768, 288)
+    assert opened.vision(384, 288).lines[0].b == (384, 144), "after a change of its size"
+    camera = read_config(path, ["camera.drawn_on=[1536, 576]"], {}).camera
+    assert camera is not None
+    assert camera.vision(768, 576).lines[0].b == (384, 288)
+    path.write_text("device = ")
+    with pytest.raises(SettingsError, match=r"cam-1\.toml: no TOML"):
+        read_config(path, (), {})
+
+
+def test_the_camera_process_is_told_the_same(path: Path) -> None:
+    camera = read(path, CAMERA + "  drawn_on: [320, 240]\n").camera
+    assert camera is not None
+    assert Camera.model_validate_json(camera.model_dump_json()) == camera

@@ -145,10 +145,27 @@ def test_a_camera_that_started_anew_is_opened_anew() -> None:
         list(_timed(decoded([10 * MICROSECONDS, 2 * MICROSECONDS]), video, line, None))
 
 
-def test_another_size_is_opened_anew() -> None:
-    video, line = Video(32, 48, 10.0), Timeline(lambda: NOW, offset=0, live=False)
-    with pytest.raises(SourceError, match="size to 64x48"):
-        list(_timed(decoded([1]), video, line, None))
+def sized(*sizes: int) -> Any:
+    for stamp, size in enumerate(sizes):
+        yield stamp, av.VideoFrame(size, 48, "bgr24")
+
+
+def test_another_size_is_taken_when_it_stays() -> None:
+    video, line = Video(64, 48, 10.0), Timeline(lambda: NOW, offset=0, live=False)
+    sizes = (64, 32, 64, 32, 96, 32, 32, 64, 96, 96, 96, 96, 64, 64, 64)
+    found = [
+        (f.captured, f.image.shape[1], video.width)
+        for f in _timed(sized(*sizes), video, line, None)
+    ]
+    assert found == [
+        (0, 64, 64),
+        (2, 64, 64),
+        (7, 64, 64),
+        (10, 96, 96),
+        (11, 96, 96),
+        (14, 64, 64),
+    ]
+    assert video.dropped == len(sizes) - len(found)
 
 
 def test_what_is_too_old_is_left_out() -> None:

@@ -1,10 +1,10 @@
 """The pilots' files agree with each other."""
 
-import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from contracts.site import LineRole, Site, read_site
 from simulators.camera import view
@@ -20,8 +20,8 @@ def site() -> Site:
 
 def test_every_device_has_an_agent(site: Site) -> None:
     agents = [
-        tomllib.loads(path.read_text())
-        for path in PILOT.glob("*.toml")
+        yaml.safe_load(path.read_text())
+        for path in PILOT.glob("*.yaml")
         if path.stem in site.devices
     ]
     assert {a["device"] for a in agents} == {f"{site.pilot}/{d}" for d in site.devices}
@@ -37,15 +37,16 @@ def test_every_device_has_an_agent(site: Site) -> None:
 @pytest.mark.parametrize("device", ["cam-1", "cam-2"])
 def test_pixels_and_metres_agree_with_the_pose(site: Site, device: str) -> None:
     seen = view(next(c for c in site.cameras if c.device == device))
-    camera = tomllib.loads((PILOT / f"{device}.toml").read_text())["camera"]
+    camera = yaml.safe_load((PILOT / f"{device}.yaml").read_text())["camera"]
+    size = np.array([seen.width, seen.height])
     marks = np.array(camera["calibration"])
-    np.testing.assert_allclose(seen.ground(marks[:, :2]), marks[:, 2:], atol=0.02)
+    np.testing.assert_allclose(seen.ground(marks[:, :2] * size), marks[:, 2:], atol=0.02)
     assert (marks[:, :2] >= 0).all()
-    assert (marks[:, :2] <= [seen.width, seen.height]).all()
+    assert (marks[:, :2] <= 1).all()
     own = {line.id: line for line in site.lines if line.device == device}
     assert {line["id"] for line in camera["lines"]} == set(own)
     for line in camera["lines"]:
-        ground = seen.ground(np.array([line["a"], line["b"]]))
+        ground = seen.ground(np.array([line["a"], line["b"]]) * size)
         np.testing.assert_allclose(ground, [own[line["id"]].a, own[line["id"]].b], atol=0.02)
 
 

@@ -10,7 +10,7 @@ from edge.config import read_config
 from edge.sensors.kinds import kinds, read_sensor
 from edge.sensors.run import SensorRun
 
-LEAST = 'device = "usti-belehradska/box"\n[uplink]\nurl = "mqtt://broker"\n'
+LEAST = "device: usti-belehradska/box\nuplink:\n  url: mqtt://broker\n"
 GAUGE = """
 from edge.sensors.plugin import Polled, Reading
 
@@ -84,14 +84,14 @@ def test_another_package_adds_a_kind(caplog: pytest.LogCaptureFixture) -> None:
     ],
 )
 def test_what_is_wrong_is_said_with_key_value_and_fix(kind: str, said: str, tmp_path: Path) -> None:
-    path = tmp_path / "box.toml"
-    path.write_text(f"{LEAST}[[sensors]]\nkind = {kind}\n")
+    path = tmp_path / "box.yaml"
+    path.write_text(f"{LEAST}sensors:\n  - kind: {kind}\n")
     with pytest.raises(SettingsError, match=said):
         read_config(path, (), {})
 
 
 def test_what_is_no_table() -> None:
-    with pytest.raises(ValueError, match=r"not a table; write \[\[sensors\]\]"):
+    with pytest.raises(ValueError, match="not a table; write its keys below"):
         read_sensor("tcp://127.0.0.1:1")
     with pytest.raises(ValidationError, match="no such kind"):
         read_sensor({"kind": ""})
