@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from contracts.clock import utc_now
+from contracts.enrolment import read_code
 from contracts.settings import SettingsError
 from edge.agent import Agent
 from edge.check import check_config
@@ -67,6 +68,39 @@ def check(config: ConfigPath, flags: Flags = None) -> None:
     good = check_config(_read(config, flags), typer.echo)
     if not good:
         raise typer.Exit(1)
+
+
+@app.command()
+def enroll(
+    door: Annotated[str, typer.Argument(help="Address of the platform's door, https://...")],
+    into: Annotated[Path, typer.Option(help="Folder for the identity.")] = Path("identity"),
+    ca: Annotated[
+        Path | None, typer.Option(help="Who signed the door's certificate (PEM), if not public.")
+    ] = None,
+    renew: Annotated[
+        bool, typer.Option(help="Renew the certificate of this folder; needs no code.")
+    ] = False,
+) -> None:
+    """Make this box a device: with the operator's one-time code, and a key that stays here.
+
+    The code is asked for, or read from standard input; never give it as an argument. If the
+    answer is lost on the way, run it again with the same code.
+    """
+    from edge.identity import enroll as office  # noqa: PLC0415  # only here
+
+    try:
+        if renew:
+            found = office.renew(into)
+        else:
+            code = read_code(typer.prompt("One-time code"))
+            found = office.enroll(door, code, into, ca)
+    except ValueError as fault:
+        _refuse(f"the code is {fault}")
+    except EdgeError as fault:
+        _refuse(str(fault))
+    typer.echo(
+        f"This box is {found.place.device}, until {found.expires:%Y-%m-%d}; it renews itself."
+    )
 
 
 @app.command()

@@ -7,6 +7,7 @@ import typer
 from contracts.settings import SettingsError
 from ingest import clock_cli, foreign_cli
 from ingest.door.cli import door, keys
+from ingest.enrolment import cli as enrolment_cli
 from ingest.serve import Task, log_to_stderr, stop_on_signals
 from ingest.settings import MAX_WORKERS, IngestSettings
 from ingest.workers import Workers
@@ -16,6 +17,7 @@ app = typer.Typer(no_args_is_help=True, help="From the broker to the database.")
 app.add_typer(clock_cli.app, name="clock")
 app.command("door")(door)
 app.add_typer(keys, name="key")
+app.add_typer(enrolment_cli.app, name="certificate")
 app.add_typer(foreign_cli.app, name="foreign")
 
 

@@ -1,16 +1,20 @@
 """`tepna registry`: devices and metrics, what they are and what they may be."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
+from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from contracts.enrolment import LONGEST_IDENTITY
 from contracts.ucum import check
 from storage.catalogue import explain_metric, read_metric_types, read_registered
 from storage.command import database
+from storage.enrolment import create_code
 from storage.pool import StorageSettings
 from storage.registry import register_device, retire_device
 from storage.registry_file import (
@@ -67,6 +71,28 @@ def device_command(
             _refuse(f"--kind: {kind!r} is no name; write small letters, digits and hyphens")
         register_device(connection, pilot=pilot, site=site, name=name, kind=kind, streams=given)
     typer.echo(f"{device} is registered at {pilot}/{site}")
+
+
+@app.command("enroll")
+def enroll_command(
+    device: Identity,
+    hours: Annotated[float, typer.Option(min=0.1, max=24 * 31, help="How long it holds.")] = 24.0,
+) -> None:
+    """Make a one-time code with which a box becomes this device; an earlier one holds no more."""
+    _split(device)
+    if len(device) > LONGEST_IDENTITY:
+        _refuse(f"{device} has {len(device)} letters, a certificate can carry {LONGEST_IDENTITY}")
+    with database(StorageSettings, "tepna-registry") as (connection, _):
+        code = create_code(connection, device, timedelta(hours=hours))
+    if code is None:
+        _refuse(f"{device} is not registered, or retired; `tepna registry devices` lists all")
+    until = code.expires_at.astimezone(ZoneInfo("Europe/Prague"))
+    typer.echo(code.code)
+    typer.echo(
+        f"It holds once, until {until:%Y-%m-%d %H:%M} (Prague). On the box: "
+        "tepna edge enroll https://the-door",
+        err=True,
+    )
 
 
 @app.command("retire")

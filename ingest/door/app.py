@@ -18,6 +18,7 @@ from contracts.clock import Clock
 from contracts.messages import Durable
 from ingest.door import reading
 from ingest.door.desk import Desk
+from ingest.door.enrolment import enrolment_routes
 from ingest.door.meters import Metering, Meters
 from ingest.door.problems import HANDLERS, DeadLetterError
 from ingest.door.settings import DoorSettings
@@ -75,6 +76,7 @@ def create_door(settings: DoorSettings, clock: Clock) -> Starlette:
         routes=[
             Route("/v1/uplinks/{pilot}/{device}/{stream}", post_uplink, methods=["POST"]),
             Route("/v1/health", get_health, methods=["GET"]),
+            *enrolment_routes(settings.office, desk, clock, settings.door_body_s),
         ],
         lifespan=lifespan,
         exception_handlers=HANDLERS,

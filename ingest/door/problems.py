@@ -93,6 +93,35 @@ class DeadLetterError(DoorError):
     slug = "dead-letter"
 
 
+class NoEnrolmentError(DoorError):
+    """Nobody is enrolled at this door."""
+
+    status = HTTPStatus.NOT_FOUND
+    slug = "no-enrolment"
+
+
+class BadEnrolmentError(DoorError):
+    """What is to be certified cannot be read."""
+
+    status = HTTPStatus.BAD_REQUEST
+    slug = "bad-enrolment"
+
+
+class NoCodeError(DoorError):
+    """The code, or the certificate, opens nothing."""
+
+    status = HTTPStatus.FORBIDDEN
+    slug = "no-code"
+
+
+class TooManyCertificatesError(DoorError):
+    """The device has got too many certificates."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    slug = "too-many-certificates"
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "86400"}
+
+
 class DeviceBusyError(DoorError):
     """The device has too many requests open."""
 

@@ -82,8 +82,8 @@ def kind(request: Request, identity: str) -> Kind:
     return Kind(posted.topic(identity), content_type, _key(request))
 
 
-async def read(request: Request, patience: float) -> bytes:
-    """Read the body, no further than what can be taken.
+async def read(request: Request, patience: float, most: int = MAX_BYTES) -> bytes:
+    """Read the body, no further than what can be taken [bytes].
 
     Raises
     ------
@@ -93,14 +93,14 @@ async def read(request: Request, patience: float) -> bytes:
         If it is not there in time.
     """
     stated = request.headers.get("content-length", "")
-    if stated.isdecimal() and int(stated) > MAX_BYTES:
-        raise _too_large()
+    if stated.isdecimal() and int(stated) > most:
+        raise _too_large(most)
     body = bytearray()
     try:
         async with asyncio.timeout(patience):
             async for part in request.stream():
-                if len(body) + len(part) > MAX_BYTES:
-                    raise _too_large()
+                if len(body) + len(part) > most:
+                    raise _too_large(most)
                 body += part
     except TimeoutError:
         raise SlowBodyError(f"{len(body)} bytes after {patience:g} s.") from None
@@ -141,5 +141,5 @@ def _key(request: Request) -> str | None:
     return key.strip('"')
 
 
-def _too_large() -> TooLargeError:
-    return TooLargeError(f"At most {MAX_BYTES} bytes are taken.")
+def _too_large(most: int) -> TooLargeError:
+    return TooLargeError(f"At most {most} bytes are taken.")

@@ -2,10 +2,11 @@
 
 from pydantic import Field
 
+from ingest.enrolment.settings import EnrolmentSettings
 from ingest.settings import ReplaySettings
 
 
-class DoorSettings(ReplaySettings):
+class DoorSettings(ReplaySettings, EnrolmentSettings):
     """Where to listen, and how much may wait at once."""
 
     door_host: str = "127.0.0.1"

@@ -8,9 +8,11 @@ import json
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
+from ingest.enrolment.authority import Authority, create_authority
 from tepna.stack.broker import access_list, check_identity, password_line
 from tepna.stack.deployment import shared_values
 from tepna.stack.errors import StackError
@@ -19,6 +21,7 @@ from tepna.stack.state import new_secret
 DATABASE_HOST = "postgres"  # the services' names in docker-compose.yml
 BROKER_HOST = "mosquitto"
 BROKER_PORT = 8883
+CERTIFICATE_PORT = 8884  # where devices are let in by their certificates
 AUTHORITY_DAYS = 3650
 SERVER_DAYS = 825
 KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
@@ -57,6 +60,8 @@ def write_secrets(
     _kept(folder / "picture_token", new_secret())
     _accounts(folder, hosts[0], devices, topics or {})
     _certificates(folder, [BROKER_HOST, "localhost", *hosts])
+    _device_authority(folder)
+    _kept(folder / "enrolment_broker", f"mqtts://{hosts[0]}:{CERTIFICATE_PORT}")
     return [path for path in sorted(folder.iterdir()) if before.get(path) != path.read_bytes()]
 
 
@@ -110,6 +115,17 @@ def _certificates(folder: Path, hosts: Sequence[str]) -> None:
         )  # fmt: skip
     for path in (authority, server, server_key):
         path.chmod(0o444)  # the broker is another user; the folder keeps all others out
+
+
+def _device_authority(folder: Path) -> None:
+    """Make who signs devices that enroll, and the list of whom it has revoked: nobody."""
+    certificate, key = folder / "device_authority.pem", folder / "device_authority.key"
+    if not certificate.exists():
+        now = datetime.now(UTC)
+        for path, content in zip((certificate, key), create_authority(now), strict=True):
+            _write(path, content.decode())
+        revoked = Authority.read(certificate, key).revocations([], now)
+        _write(folder / "device_revoked.pem", revoked.decode())
 
 
 def _alternative(host: str) -> str:

@@ -1,19 +1,13 @@
 """The broker as Docker Compose runs it: its own files, on the local stack's Mosquitto."""
 
-import re
-import shutil
 import socket
 import ssl
-import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import pytest
-import yaml
 from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
@@ -24,72 +18,16 @@ from ingest.receiver import Receiver
 from ingest.settings import IngestSettings
 from tepna.stack import Stack
 from tepna.stack.greeting import reason_code
-from tepna.stack.packages import Servers, servers_root
-from tepna.stack.places import cache_folder, server_account
 from tepna.stack.secret_files import write_secrets
-from tepna.stack.server import choose_port, port_is_free
+from tests.integration.tepna.compose_broker import DEADLINE, Broker, compose_broker
 
-PROJECT = Path(__file__).resolve().parents[3]
-DEADLINE = 20.0  # [s]
 DEVICE = "usti-belehradska/cam-1"
-
-
-class Broker(NamedTuple):
-    """A broker that takes TLS connections only."""
-
-    port: int
-    secrets: Path
-
-
-def paths(compose: dict[str, Any], secrets: Path, data: Path) -> dict[str, Path]:
-    """Where each path of the container is on this machine, by docker-compose.yml."""
-    service = compose["services"]["mosquitto"]
-    found = {
-        f"/run/secrets/{name}": secrets / Path(compose["secrets"][name]["file"]).name
-        for name in service["secrets"]
-    }
-    for volume in service["volumes"]:
-        source, target, *_ = volume.split(":")
-        found[target] = PROJECT / source if source.startswith(".") else data
-    return found
 
 
 @pytest.fixture(scope="module")
 def broker(stack: Stack) -> Iterator[Broker]:  # noqa: ARG001 (it brings the program)
-    """Run Mosquitto with what docker-compose.yml gives it, paths and port put right."""
-    compose = yaml.safe_load((PROJECT / "docker-compose.yml").read_text())
-    folder = Path(tempfile.mkdtemp())
-    data = folder / "data"
-    data.mkdir()
-    write_secrets(folder / "secrets", ["127.0.0.1"], [DEVICE])
-    found = paths(compose, folder / "secrets", data)
-    shared = Path("/mosquitto/shared/mosquitto.conf")
-    (folder / "shared").mkdir()
-    shutil.copy(found[str(shared)], folder / "shared")
-    port = choose_port(None)
-    text = found["/mosquitto/config/mosquitto.conf"].read_text()
-    for inside, outside in {**found, str(shared.parent): folder / "shared"}.items():
-        text = text.replace(inside, str(outside))
-    text = re.sub(r"listener 8883", f"listener {port} 127.0.0.1", text)
-    settings = folder / "mosquitto.conf"
-    settings.write_text(text.replace(str(PROJECT / "deploy"), str(folder / "shared")))
-    shutil.copy(PROJECT / "deploy" / "mosquitto.acl", folder / "shared")
-    program = Servers(servers_root(cache_folder(server_account()))).mosquitto
-    account = server_account()
-    if account is not None:
-        for path in (folder, *folder.rglob("*")):
-            shutil.chown(path, account.uid, account.gid)
-    with subprocess.Popen(  # noqa: S603
-        [program, "-c", settings], user=account.uid if account else None
-    ) as process:
-        end = time.monotonic() + DEADLINE
-        while port_is_free(port):
-            assert process.poll() is None, "ended early"
-            assert time.monotonic() < end
-            time.sleep(0.02)
-        yield Broker(port, folder / "secrets")
-        process.terminate()
-    shutil.rmtree(folder)
+    with compose_broker([DEVICE]) as broker:
+        yield broker
 
 
 def context(authority: Path) -> ssl.SSLContext:

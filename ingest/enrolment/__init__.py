@@ -1,0 +1,1 @@
+"""Boxes become devices: the authority that signs their keys, and its commands."""
