@@ -17,10 +17,12 @@ from edge.batches import Batcher, Event, Scalar
 from edge.camera import CameraWatch
 from edge.chrony import clock_quality
 from edge.config import AgentConfig
+from edge.identity.keeper import Keeper
 from edge.observed import Observed
 from edge.outbox import Outbox
 from edge.pictures import PictureServer, Shelf
 from edge.sensors.run import SensorRun
+from edge.service.notify import Supervisor
 from edge.threads import start_thread
 from edge.uplink import Uplink
 from edge.wire import Message, Opened, Picture, Seen, columns
@@ -31,6 +33,10 @@ TICK: Final = 1.0
 """How often the agent says how it is. [s]"""
 CLOCK_PERIOD: Final = 30
 """How often chrony is asked. [ticks]"""
+STUCK: Final = 45.0
+"""A thread that has not come round for so long will not. [s]"""
+AT_ONCE: Final = 10
+"""Batches that are always on the way."""
 GOODBYE: Final = 2.0
 """How long a stopping agent tries to send what it has just kept. [s]"""
 
@@ -74,6 +80,8 @@ class Agent:
         sensors = [*config.sensors, *([config.modem] if config.modem else [])]
         self._sensors = [SensorRun(sensor, self._batcher.add, clock) for sensor in sensors]
         self._pictures = self._make_pictures()
+        self._supervisor = Supervisor()
+        self._flushed = time.monotonic()
         self._seeing = False
         self._lost_at: int | None = None  # [us]
 
@@ -88,6 +96,11 @@ class Agent:
     def boot(self) -> UUID:
         """Boot id of this start."""
         return self._outbox.boot
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker has let us in."""
+        return self._uplink.connected
 
     def stop(self) -> None:
         """Flush, say goodbye and end `run`; may be called from a signal handler."""
@@ -123,6 +136,7 @@ class Agent:
             self._drain(GOODBYE if self._stopping.is_set() else drain)
         finally:
             self._stopping.set()
+            self._supervisor.tell(STOPPING="1")
             self._batcher.close()
             if self._pictures is not None:
                 self._pictures.shutdown()
@@ -140,6 +154,9 @@ class Agent:
         self._uplink.start(self._fail)
         self._announce()
         start_thread("batches", self._flush_often, self._fail)
+        if self._config.uplink.identity is not None:
+            keeper = Keeper(self._config.uplink.identity, self._uplink.certified, self._clock)
+            start_thread("identity", partial(keeper.run, self._stopping), self._fail)
         if self._pictures is not None:
             start_thread("pictures", self._pictures.serve_forever, self._fail)
         parts: list[CameraWatch | SensorRun] = [*self._sensors]
@@ -157,7 +174,10 @@ class Agent:
     def _tick(self, *, until_done: bool) -> None:
         """Say every second how the agent is, until it is time to end."""
         ticks = 0
+        self._supervisor.tell(READY="1")
         while not self._stopping.wait(TICK):
+            if self._is_alive():
+                self._supervisor.alive(self._status())
             if until_done and self._is_over():
                 return
             if ticks % CLOCK_PERIOD == 0:
@@ -170,6 +190,19 @@ class Agent:
     def _is_over(self) -> bool:
         seen = self._camera is None or self._camera.over.is_set()
         return seen and all(sensor.over for sensor in self._sensors)
+
+    def _is_alive(self) -> bool:
+        """Whether no thread of ours is stuck; one that died ends the agent by itself."""
+        now = time.monotonic()
+        return all(now - since < STUCK for since in (self._flushed, self._uplink.turned))
+
+    def _status(self) -> str:
+        """Say in a line how it goes, for who looks at the service."""
+        parts = ["connected" if self._uplink.connected else "no connection to the broker"]
+        if self._camera is not None:
+            parts.append("camera sees" if self._seeing else "NO PICTURE from the camera")
+        waiting = self._outbox.stock().batches
+        return ", ".join([*parts, f"{waiting if waiting > AT_ONCE else 'few'} batches wait"])
 
     def _health(self) -> list[Scalar]:
         now, stock = self._clock(), self._outbox.stock()
@@ -202,6 +235,7 @@ class Agent:
 
     def _flush_often(self) -> None:
         while not self._stopping.wait(self._config.batches.max_age_s):
+            self._flushed = time.monotonic()
             if self._batcher.flush():
                 self._uplink.wake()
 

@@ -71,6 +71,44 @@ def check(config: ConfigPath, flags: Flags = None) -> None:
 
 
 @app.command()
+def doctor(
+    config: ConfigPath,
+    flags: Flags = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+) -> None:
+    """Find what is wrong with this box, each with what helps; an agent that runs goes on.
+
+    Ends with 1 if the agent cannot do its work like that.
+    """
+    from edge.doctor.examine import examine  # noqa: PLC0415  # heavy, and not for `run`
+    from edge.doctor.finding import Verdict  # noqa: PLC0415
+
+    marks = {Verdict.GOOD: "ok  ", Verdict.NOTE: "note", Verdict.BAD: "BAD "}
+    worst = Verdict.GOOD
+    for found in examine(_read(config, flags)):
+        worst = max(worst, found.verdict, key=list(Verdict).index)
+        if as_json:
+            typer.echo(json.dumps(found._asdict()))
+            continue
+        typer.echo(f"{marks[found.verdict]}  {found.name:<12}{found.detail}")
+        if found.fix:
+            typer.echo(f"      {'':<12}{found.fix}")
+    if worst is Verdict.BAD:
+        raise typer.Exit(1)
+
+
+@app.command()
+def service(
+    config: ConfigPath,
+    user: Annotated[str, typer.Option(help="Who the agent runs as.")] = "tepna",
+) -> None:
+    """Print the systemd unit of this agent, closed to all that it does not need."""
+    from edge.service.unit import unit  # noqa: PLC0415
+
+    typer.echo(unit(_read(config, None), config, user), nl=False)
+
+
+@app.command()
 def enroll(
     door: Annotated[str, typer.Argument(help="Address of the platform's door, https://...")],
     into: Annotated[Path, typer.Option(help="Folder for the identity.")] = Path("identity"),

@@ -1,6 +1,7 @@
 """Configuration of one edge agent: a YAML file, the environment, flags; checked at the start."""
 
 import os
+import ssl
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -21,6 +22,7 @@ from contracts.settings import SettingsError
 from edge.configuration.document import parse_value, read_document
 from edge.configuration.drawing import DrawnOn, in_pixels, misplaced
 from edge.configuration.explain import Origins
+from edge.identity.folder import IdentityError, read_identity
 from edge.sensors.kinds import AnySensor
 from edge.vision.settings import GroundPair, LineSettings, Pixel, VisionSettings, ZoneSettings
 
@@ -43,11 +45,31 @@ class Uplink(_Table):
     """The way to the platform."""
 
     url: BrokerUrl = Field(description="mqtt://host:port, or mqtts://host:port for TLS")
+    identity: Path | None = Field(None, description="folder that `tepna edge enroll` made")
     ca: Path | None = None
     password: SecretStr | None = None
     window: int = Field(64, ge=2, le=1024, description="batches that may await `durable`")
     resend_after_s: Positive = 10.0
     keepalive_s: int = Field(20, ge=5, le=600)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _goes_where_it_was_enrolled(cls, table: Any) -> Any:
+        if isinstance(table, dict) and table.get("identity") and not table.get("url"):
+            try:
+                return table | {"url": read_identity(Path(table["identity"])).place.broker}
+            except IdentityError as fault:
+                raise ValueError(str(fault)) from fault
+        return table
+
+    def tls(self) -> ssl.SSLContext:
+        """Whom to trust, and who we are where a certificate says so."""
+        found = None if self.identity is None else read_identity(self.identity)
+        authority = self.ca or (None if found is None else found.authority)
+        context = ssl.create_default_context(cafile=authority)
+        if found is not None:
+            context.load_cert_chain(found.pair)
+        return context
 
     def broker(self, device: str) -> Broker:
         """Where to connect; the user is the device unless the URL names another."""
@@ -186,6 +208,14 @@ class AgentConfig(_Table):
     modem: AnySensor | None = None
     pictures: Pictures | None = None
 
+    @model_validator(mode="after")
+    def _is_who_it_was_enrolled_as(self) -> Self:
+        folder = self.uplink.identity
+        if folder is not None and (found := read_identity(folder).place.device) != self.device:
+            msg = f"device is {self.device}, but {folder} is the identity of {found}: correct one"
+            raise ValueError(msg)
+        return self
+
 
 def read_config(
     path: Path, flags: Sequence[str] = (), environment: Mapping[str, str] | None = None
@@ -272,6 +302,7 @@ def _resolve(table: dict[str, Any], folder: Path) -> None:
 _PATHS: Final = (
     ("outbox", "path"),
     ("uplink", "ca"),
+    ("uplink", "identity"),
     ("camera", "source"),
     ("camera", "detector"),
     ("modem", "source"),

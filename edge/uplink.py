@@ -5,6 +5,7 @@ connection, the other chooses and publishes. Capture waits for neither.
 """
 
 import logging
+import ssl
 import threading
 import time
 from collections import deque
@@ -68,7 +69,8 @@ class Uplink:
         self._clock = clock
         self._monotonic = monotonic
         self._window = Window(config.uplink.window, config.uplink.resend_after_s)
-        self._client = _client(self._device, self._broker, config.uplink.ca)
+        self._tls = config.uplink.tls() if self._broker.tls else None
+        self._client = _client(self._device, self._broker, self._tls)
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
         self._client.on_publish = self._on_publish
@@ -83,6 +85,8 @@ class Uplink:
         self._durables = deque[Durable](maxlen=1000)  # full: the oldest's batches are sent again
         self._round_trip: float | None = None
         self._down = False  # said to be down
+        self.turned = monotonic()
+        """When the publishing thread last came round [s]."""
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -108,6 +112,11 @@ class Uplink:
         """Last time from a publication to the broker's PUBACK since this was asked. [s]."""
         last, self._round_trip = self._round_trip, None
         return last
+
+    def certified(self, pair: Path) -> None:
+        """Use this key and certificate from the next connection on."""
+        if self._tls is not None:
+            self._tls.load_cert_chain(pair)
 
     @property
     def connected(self) -> bool:
@@ -204,6 +213,7 @@ class Uplink:
         while not self._stopping.is_set():
             self._wake.wait(_TICK)
             self._wake.clear()
+            self.turned = self._monotonic()
             self._settle()
             if self._connected:
                 self._publish_all()
@@ -268,11 +278,11 @@ class Uplink:
         return ENCODER.encode(msgspec.structs.replace(self._state, status=status))
 
 
-def _client(device: str, broker: Broker, ca: Path | None) -> mqtt.Client:
+def _client(device: str, broker: Broker, tls: ssl.SSLContext | None) -> mqtt.Client:
     client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=device, protocol=mqtt.MQTTv5)
     client.username_pw_set(broker.user, broker.password)
-    if broker.tls:
-        client.tls_set(ca_certs=None if ca is None else str(ca))
+    if tls is not None:
+        client.tls_set_context(tls)
     # Only the thread of `loop` may write to the socket; without this, publishing would, too.
     client.on_socket_register_write = lambda *_: None
     return client

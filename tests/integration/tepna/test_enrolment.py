@@ -20,10 +20,16 @@ from typer.testing import CliRunner
 
 from contracts.clock import utc_now
 from contracts.enrolment import PATH, RENEWAL_PATH, Enrolment, Renewal, new_code
+from contracts.settings import SettingsError
 from contracts.site import Name, Site
 from contracts.topics import topic
+from edge.agent import Agent
+from edge.config import read_config
+from edge.doctor.examine import examine
+from edge.doctor.finding import Verdict
 from edge.identity.enroll import enroll, renew, request_for
 from edge.identity.folder import PAIR, IdentityError, read_identity, waiting_key
+from edge.identity.keeper import Keeper
 from ingest.cli import app as ingest_cli
 from ingest.door.app import create_door
 from ingest.door.settings import DoorSettings
@@ -215,3 +221,46 @@ def test_a_door_without_an_authority_enrolls_nobody(database_url: str, tmp_path:
 def test_a_code_is_never_sent_in_the_clear(door: str, tmp_path: Path) -> None:
     with pytest.raises(IdentityError, match="no address of a door"):
         enroll(door, "K7Q29ZXM4PWDH3T0", tmp_path)
+
+
+def test_an_agent_with_an_identity_goes_where_it_was_enrolled(town: Town, tmp_path: Path) -> None:
+    enroll(town.door, town.code(), tmp_path / "identity")
+    file = tmp_path / "box.toml"
+    file.write_text(f'device = "{DEVICE}"\n[uplink]\nidentity = "identity"\n')
+    config = read_config(file, environment={})
+    agent = Agent(config, clock=utc_now)
+    running = threading.Thread(target=agent.run)
+    running.start()
+    try:
+        end = time.monotonic() + DEADLINE
+        while not agent.connected:
+            assert time.monotonic() < end
+            time.sleep(0.02)
+    finally:
+        agent.stop()
+        running.join(DEADLINE)
+    findings = {found.name: found for found in examine(config)}
+    assert findings["identity"].verdict is Verdict.GOOD
+    assert findings["broker"].detail.endswith(f"lets {DEVICE} in")
+    file.write_text('device = "town/other"\n[uplink]\nidentity = "identity"\n')
+    with pytest.raises(SettingsError, match="is the identity of town/box"):
+        read_config(file, environment={})
+
+
+def test_the_agent_renews_before_the_end_and_not_before_it_is_due(
+    town: Town, tmp_path: Path
+) -> None:
+    before = enroll(town.door, town.code(), tmp_path)
+    told: list[Path] = []
+    now = [utc_now()]
+    keeper = Keeper(tmp_path, told.append, lambda: now[0])
+    assert keeper.look()
+    assert told == []
+    now[0] += 700 * 86_400 * 1_000_000
+    old = before.pair.read_text()
+    assert keeper.look()
+    assert told == [before.pair]
+    assert before.pair.read_text() != old
+    town.command("revoke", DEVICE)
+    assert not keeper.look()
+    assert let_in(tmp_path), "until the broker has the list"
