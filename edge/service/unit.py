@@ -38,6 +38,7 @@ RestartSec=5
 WatchdogSec={watchdog}
 TimeoutStopSec={goodbye}
 User={user}
+EnvironmentFile=-{environment}
 {groups}
 # It writes where its outbox and its identity are; the rest of the system is closed to it.
 ProtectSystem=strict
@@ -96,6 +97,7 @@ def unit(config: AgentConfig, path: Path, user: str) -> str:
         device=config.device,
         python=_quoted(sys.executable),
         config=_quoted(str(path.absolute())),
+        environment=_quoted(str(path.absolute().with_suffix(".env"))),
         watchdog=WATCHDOG,
         goodbye=GOODBYE,
         user=user,
