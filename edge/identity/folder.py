@@ -4,7 +4,6 @@ Key and certificate are one file, so that they change together: a power cut leav
 the new one.
 """
 
-import os
 from datetime import datetime
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -15,6 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from edge.durable_file import write_durably
 from edge.errors import EdgeError
 
 PAIR: Final = "device.pem"
@@ -96,7 +96,7 @@ def waiting_key(folder: Path) -> ec.EllipticCurvePrivateKey:
     if file.exists():
         return _key(file.read_bytes())
     key = ec.generate_private_key(ec.SECP256R1())
-    write(file, _pem(key), 0o600)
+    write_durably(file, _pem(key), 0o600)
     return key
 
 
@@ -117,29 +117,12 @@ def keep(folder: Path, place: Place, certificate: str, authority: str) -> None:
     if signed.public_key() != key.public_key() or names != [place.device]:
         raise IdentityError("the door's certificate is not for this key and device; ask again")
     if authority:
-        write(folder / AUTHORITY, authority.encode(), 0o644)
+        write_durably(folder / AUTHORITY, authority.encode(), 0o644)
     else:
         (folder / AUTHORITY).unlink(missing_ok=True)
-    write(folder / PLACE, msgspec.json.encode(place), 0o644)
-    write(folder / PAIR, _pem(key) + certificate.encode(), 0o600)
+    write_durably(folder / PLACE, msgspec.json.encode(place), 0o644)
+    write_durably(folder / PAIR, _pem(key) + certificate.encode(), 0o600)
     (folder / WAITING).unlink()
-
-
-def write(path: Path, content: bytes, mode: int) -> None:
-    """Replace a file as a whole: after a power cut it is the old one or the new one."""
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.unlink(missing_ok=True)
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _key(pem: bytes) -> ec.EllipticCurvePrivateKey:
