@@ -82,7 +82,9 @@ class Camera(_Table):
     lost_after_s: Positive = 10.0
     calibration: list[tuple[float, float, float, float]] = []
     detector: Path | None = None
-    detector_every: int = 1
+    detector_sha256: str | None = None
+    detector_every: int | Literal["auto"] = "auto"
+    detector_share: float = 0.5
     detector_threads: int = 1
     anchor: Literal["foot", "centre"] = "foot"
     masks: list[list[Pixel]] = []
@@ -106,7 +108,9 @@ class Camera(_Table):
         """What the vision is told."""
         return VisionSettings(
             detector=self.detector,
+            detector_sha256=self.detector_sha256,
             detector_every=self.detector_every,
+            detector_share=self.detector_share,
             detector_threads=self.detector_threads,
             anchor=self.anchor,
             lines=self.lines,
@@ -114,6 +118,7 @@ class Camera(_Table):
             masks=self.masks,
             ground=[GroundPair(image=(u, v), ground=(x, y)) for u, v, x, y in self.calibration],
             longest_stop=self.longest_stop_s,
+            live=self.pace == "realtime" or not self.is_file,
         )
 
     @property

@@ -1,6 +1,5 @@
 """A model in ONNX Runtime: its file, its checksum, and one run of it."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -9,35 +8,13 @@ import numpy as np
 import onnxruntime as ort
 
 from edge.errors import DetectorError
+from edge.models.file import checksum
 from edge.models.signature import DTYPES, SIZES, Signature, Tensor, read_signature
 
 _QUIET: Final = 3
 """ONNX Runtime's level of errors: what it finds odd about a model is no news here."""
 _EMPTY: Final = {"float32": 0.5, "float16": 0.5, "uint8": 114}
 """Grey of the first picture, which says nothing."""
-
-
-def read_model(path: Path, sha256: str | None) -> tuple[bytes, str]:
-    """Bytes of a model and their SHA-256.
-
-    Raises
-    ------
-    DetectorError
-        If the file cannot be read or is not the one that is wanted.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as fault:
-        msg = f"detector is {str(path)!r}: {fault.strerror}; give an ONNX file, or none"
-        raise DetectorError(msg) from fault
-    found = hashlib.sha256(data).hexdigest()
-    if sha256 is not None and sha256 != found:
-        msg = (
-            f"detector_sha256 is {sha256!r}: {str(path)!r} has {found};"
-            " copy the right file there, or correct the checksum"
-        )
-        raise DetectorError(msg)
-    return data, found
 
 
 class Network:
@@ -54,14 +31,16 @@ class Network:
     """
 
     def __init__(self, path: Path, threads: int = 1, sha256: str | None = None) -> None:
-        data, self.sha256 = read_model(path, sha256)
+        self.sha256 = checksum(path, sha256)
         options = ort.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.enable_cpu_mem_arena = False
         options.log_severity_level = _QUIET
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            self._session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+            self._session = ort.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
         except Exception as fault:  # ONNX Runtime's own types share no base but this
             msg = f"not a model that ONNX Runtime can load ({fault}); give one in ONNX format"
             raise DetectorError(msg) from fault

@@ -54,9 +54,9 @@ class Detector:
             self._recognised = recognise(self.signature)
         except DetectorError as fault:
             text = str(fault)
-            if text.startswith("detector"):  # it names key and value itself
+            if text.startswith("camera."):  # it names key and value itself
                 raise
-            msg = f"detector is {str(path)!r}: {text}"
+            msg = f"detector {str(path)!r}: {text}"
             raise DetectorError(msg) from fault
         self.head = self._recognised.head
         self.classes = self._recognised.classes

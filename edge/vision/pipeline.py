@@ -10,11 +10,11 @@ from edge.vision.boxes import area, centre, clip, foot, intersection, size
 from edge.vision.classify import by_size
 from edge.vision.counting import Counter, Crossing, Line
 from edge.vision.detections import Detections
-from edge.vision.detector import Detector
 from edge.vision.frames import Bytes, Float32s, Floats, Frame, Ids, Image, Integers
 from edge.vision.fusion import fuse
 from edge.vision.ground import Ground, Motions, Odometer
 from edge.vision.motion import Motion
+from edge.vision.naming import Naming
 from edge.vision.settings import VisionSettings
 from edge.vision.tracker import PATIENCE, Tracker
 from edge.vision.tracks import Tracks, standing
@@ -54,11 +54,9 @@ class Observation(NamedTuple):
 class Pipeline:
     """Vision of one camera. The first frame sets the size; another size starts afresh."""
 
-    def __init__(self, settings: VisionSettings) -> None:
+    def __init__(self, settings: VisionSettings, *, must_name: bool = True) -> None:
         self._settings = settings
-        self._detector = (
-            Detector(settings.detector, settings.detector_threads) if settings.detector else None
-        )
+        self.naming = Naming(settings, must=must_name)
         pairs = settings.ground
         self._ground = (
             Ground.from_pairs(
@@ -70,7 +68,6 @@ class Pipeline:
         )
         self.masks: list[Integers] = [np.round(m).astype(np.int64) for m in settings.masks]
         self._shape: tuple[int, ...] = ()
-        self._asked = 0
 
     def _begin(self, image: Image) -> None:
         height, width = image.shape[:2]
@@ -97,18 +94,10 @@ class Pipeline:
         blobs = self._motion.look(frame, still)
         predicted = self._tracker.predict(frame.captured)
         height, width = frame.image.shape[:2]
-        named = self._ask(frame)
+        named = self.naming.step(frame)
         found = fuse(blobs, named, predicted, frame.captured, width, height)
         tracks = self._tracker.update(found)
         return self._observe(tracks, found, frame.captured)
-
-    def _ask(self, frame: Frame) -> Detections | None:
-        if self._detector is None:
-            return None
-        self._asked += 1
-        if (self._asked - 1) % self._settings.detector_every:
-            return None
-        return self._detector(frame.image)
 
     def _observe(self, tracks: Tracks, found: Detections, captured: int) -> Observation:
         boxes = tracks.boxes

@@ -51,7 +51,9 @@ def test_a_file_of_something_else_is_refused(tmp_path):
 def test_a_file_with_another_checksum_is_refused(tmp_path):
     path = tmp_path / "other.onnx"
     path.write_bytes(b"not a model")
-    with pytest.raises(DetectorError, match=r"^detector_sha256 is '0000.* has [0-9a-f]{64}; copy"):
+    with pytest.raises(
+        DetectorError, match=r"^camera\.detector_sha256 is '0000.* has [0-9a-f]{64}; put"
+    ):
         Detector(path, sha256="0" * 64)
 
 

@@ -1,0 +1,117 @@
+"""When the detector is asked: every n-th frame, n as small as the budget allows.
+
+The budget of live pictures is a share of a core, and what the other work on a frame leaves of the
+time until the next one. Both are compared with what the detector was seen to need. A recording that
+is read as fast as it goes has no such time, and must be counted alike on each machine: it is asked
+at a stated rate of the recording's own time.
+"""
+
+from collections import deque
+from math import ceil, inf
+from statistics import median
+from typing import Final, Literal
+
+from contracts.clock import MICROSECONDS
+
+NOMINAL: Final = 10.0
+"""How often the detector is asked in a second of a recording that is read as fast as it goes."""
+HEADROOM: Final = 0.8
+"""Share of the time between two frames that may be planned; the rest is for what varies."""
+SELDOM: Final = 10.0
+"""The detector is asked this often at least, whatever it costs. [s]"""
+SETTLE: Final = 2 * MICROSECONDS
+"""Time between two changes of the schedule. [us]"""
+SLACK: Final = 1.1
+"""A change leaves so much room, so that the next measurement does not undo it, ..."""
+SPARE: Final = 1.3
+"""... and the detector is asked more often only where it could need so much more time."""
+FEWEST: Final = 5
+"""Frames after which the first schedule is made; until then the first one alone is asked about."""
+_REMEMBERED: Final = 15  # requests of which the median counts, so an outlier changes nothing
+_FRAMES: Final = 31  # the same of frames
+
+
+class Schedule:
+    """Decides about each frame of one source.
+
+    Parameters
+    ----------
+    every : int or "auto"
+        A fixed n, or as small a one as the budget allows.
+    share : float
+        Of a core, that the detector may use on average.
+    live : bool
+        Whether frames come in their own time.
+    """
+
+    def __init__(self, every: int | Literal["auto"], share: float, *, live: bool) -> None:
+        self.every = 1 if every == "auto" else every
+        self._fixed, self._share, self._live = every != "auto", share, live
+        self._walls: deque[float] = deque(maxlen=_REMEMBERED)  # [s]
+        self._cores: deque[float] = deque(maxlen=_REMEMBERED)  # processor time [s]
+        self._intervals: deque[float] = deque(maxlen=_FRAMES)  # [s]
+        self._rests: deque[float] = deque(maxlen=_FRAMES)  # processor time of all else [s]
+        self._last: int | None = None
+        self._waited = 0  # frames since the detector was asked
+        self._changed: int | None = None
+
+    @property
+    def rate(self) -> float:
+        """How often the detector is asked [1/s]; nan until a second frame has come."""
+        return 1 / (self.every * median(self._intervals)) if self._intervals else float("nan")
+
+    def due(self, captured: int, rest: float) -> bool:
+        """Whether the detector is to be asked about this frame.
+
+        Parameters
+        ----------
+        captured : int
+            Moment of the frame. [us]
+        rest : float
+            Processor time that was used since the frame before, the detector's own left out. [s]
+        """
+        first = self._last is None
+        if self._last is not None and captured > self._last:
+            self._intervals.append((captured - self._last) / MICROSECONDS)
+            self._rests.append(rest)
+        self._last = captured
+        if not self._fixed and self._intervals:
+            self._adapt(captured)
+        self._waited += 1
+        measuring = self._live and not self._fixed and self._changed is None
+        if not first and (measuring or self._waited < self.every):
+            return False
+        self._waited = 0
+        return True
+
+    def took(self, wall: float, core: float) -> None:
+        """Note what a request took: time on the wall, and processor time. [s]."""
+        self._walls.append(wall)
+        self._cores.append(core)
+
+    def _adapt(self, captured: int) -> None:
+        if not self._live:
+            self.every = max(round(1 / (NOMINAL * median(self._intervals))), 1)
+            return
+        if self._changed is None:
+            wait = len(self._rests) < FEWEST or not self._walls
+        else:
+            wait = 0 <= captured - self._changed < SETTLE  # less: the clock was set back
+        if wait:
+            return
+        if self._changed is None or self._wanted(1.0) > self.every:
+            wanted = self._wanted(SLACK)
+        elif self._wanted(SPARE) < self.every:
+            wanted = self._wanted(SPARE)
+        else:
+            return
+        self.every, self._changed = wanted, captured
+
+    def _wanted(self, slack: float) -> int:
+        """Smallest n that holds the budget if the detector needed `slack` times what it does."""
+        interval = median(self._intervals)
+        left = HEADROOM * interval - median(self._rests)
+        by_time = slack * median(self._walls) / left if left > 0 else inf
+        by_share = slack * median(self._cores) / (self._share * interval)
+        seldom = max(int(SELDOM / interval), 1)
+        return seldom if by_time > seldom else min(max(ceil(by_time), ceil(by_share), 1), seldom)
