@@ -46,7 +46,10 @@ class Naming:
     def __init__(self, settings: VisionSettings, *, must: bool = True) -> None:
         self._settings, self._must = settings, must
         self._schedule = Schedule(
-            settings.detector_every, settings.detector_share, live=settings.live
+            settings.detector_every,
+            settings.detector_share,
+            live=settings.live,
+            threads=settings.detector_threads,
         )
         self._detector: Detector | None = None
         self._fault = ""

@@ -42,11 +42,16 @@ class Schedule:
         Of a core, that the detector may use on average.
     live : bool
         Whether frames come in their own time.
+    threads : int
+        That one request may use.
     """
 
-    def __init__(self, every: int | Literal["auto"], share: float, *, live: bool) -> None:
+    def __init__(
+        self, every: int | Literal["auto"], share: float, *, live: bool, threads: int = 1
+    ) -> None:
         self.every = 1 if every == "auto" else every
         self._fixed, self._share, self._live = every != "auto", share, live
+        self._threads = threads
         self._walls: deque[float] = deque(maxlen=_REMEMBERED)  # [s]
         self._cores: deque[float] = deque(maxlen=_REMEMBERED)  # processor time [s]
         self._intervals: deque[float] = deque(maxlen=_FRAMES)  # [s]
@@ -109,9 +114,11 @@ class Schedule:
 
     def _wanted(self, slack: float) -> int:
         """Smallest n that holds the budget if the detector needed `slack` times what it does."""
-        interval = median(self._intervals)
-        left = HEADROOM * interval - median(self._rests)
-        by_time = slack * median(self._walls) / left if left > 0 else inf
-        by_share = slack * median(self._cores) / (self._share * interval)
+        interval, wall, core = map(median, (self._intervals, self._walls, self._cores))
+        # What else runs on the machine makes everything as much slower as it makes requests.
+        stretch = max(self._threads * wall / core, 1.0) if core > 0 else 1.0
+        left = HEADROOM * interval - stretch * median(self._rests)
+        by_time = slack * wall / left if left > 0 else inf
+        by_share = slack * core / (self._share * interval)
         seldom = max(int(SELDOM / interval), 1)
         return seldom if by_time > seldom else min(max(ceil(by_time), ceil(by_share), 1), seldom)

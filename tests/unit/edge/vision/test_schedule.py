@@ -80,6 +80,15 @@ def test_a_machine_that_becomes_slow_and_quick_again_is_followed():
     assert box.schedule.every == 1
 
 
+def test_on_a_busy_machine_all_else_takes_longer_too():
+    box = live(share=4.0, wall=0.02, rest=0.006)
+    box.run(5)
+    assert box.schedule.every == 1
+    box.wall = 0.04  # twice its processor time, so the rest takes 12 ms of each 40
+    box.run(10)
+    assert 0.012 + 0.04 / box.schedule.every <= HEADROOM / 25
+
+
 def test_what_trembles_about_a_border_changes_nothing():
     box = live(wall=0.02)  # exactly the half of a core at every frame
     random = np.random.default_rng(1)
