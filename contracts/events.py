@@ -29,4 +29,10 @@ DETECTOR_LOST: Final = "detector.lost"
 """The detector cannot be used; motion alone goes on. `object` is the SHA-256 of its file, or
 "unknown"."""
 
+MOTION_LOST: Final = "motion.lost"
+"""All of the picture seems to move, so that motion says nothing; a detector goes on alone."""
+
+MOTION_BACK: Final = "motion.back"
+"""Motion says something again: `value` is how long it did not [s]."""
+
 CAMERA_EVENTS: Final = (CAMERA_LOST, CAMERA_BACK, CAMERA_FROZEN)

@@ -17,7 +17,7 @@ from edge.batches import Batcher, Event, Scalar
 from edge.camera import CameraWatch
 from edge.chrony import clock_quality
 from edge.config import AgentConfig
-from edge.detecting import DetectorWatch
+from edge.detecting import DetectorWatch, MotionWatch
 from edge.models.file import checksum
 from edge.observed import Observed
 from edge.outbox import Outbox
@@ -69,7 +69,7 @@ class Agent:
             config.device, simulated=config.simulated, sink=self._keep, clock=clock
         )
         self._observed = Observed()
-        self._detecting = DetectorWatch()
+        self._detecting, self._moving = DetectorWatch(), MotionWatch()
         self._shelf = Shelf(clock)
         self._camera: CameraWatch | None = None
         if config.camera is not None:
@@ -225,6 +225,7 @@ class Agent:
             case Seen():
                 self._account(message)
                 self._batcher.add(self._detecting.add(message))
+                self._batcher.add(self._moving.add(message))
                 self._batcher.add(Event(CROSSING, *crossed) for crossed in message.crossings)
                 self._batcher.add(
                     Event(TURN, t.captured, t.gates, 0, t.cls, t.track, t.duration, t.confidence)

@@ -133,7 +133,7 @@ def _watch(camera: Camera, parent: Parent) -> None:
             parent.send(
                 _message(
                     seen, video, time.perf_counter() - began, same=same,
-                    detector=pipeline.naming.spent,
+                    blind=pipeline.blind, detector=pipeline.naming.spent,
                 )
             )  # fmt: skip
             if picture is not None:
@@ -160,13 +160,20 @@ def _picture(frame: Frame, hidden: Image) -> Picture:
 
 
 def _message(
-    seen: Observation, video: Video, processing: float, *, same: bool, detector: float | None
+    seen: Observation,
+    video: Video,
+    processing: float,
+    *,
+    same: bool,
+    blind: bool,
+    detector: float | None,
 ) -> Seen:
     return Seen(
         captured=seen.captured,
         processing=processing,
         dropped=video.dropped,
         same=same,
+        blind=blind,
         detector=detector,
         tracks=_rows(seen),
         crossings=[

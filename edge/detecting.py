@@ -1,17 +1,24 @@
-"""The detector as the agent tells of it: its schedule each second, its changes as they come."""
+"""Detector and motion as the agent tells of them: a schedule each second, changes as they come."""
 
 import logging
+from collections import deque
 from math import isnan
 from typing import Final
 
 from contracts.clock import MICROSECONDS
-from contracts.events import DETECTOR_LOST, DETECTOR_READY
+from contracts.events import DETECTOR_LOST, DETECTOR_READY, MOTION_BACK, MOTION_LOST
 from contracts.metrics import DETECTOR_RATE, DETECTOR_TIME
 from edge.batches import Event, Scalar
 from edge.wire import Detecting, Seen
 
 log = logging.getLogger(__name__)
 
+BLIND_FOR: Final = 3 * MICROSECONDS
+"""Motion is judged by the frames of so long. [us]"""
+BLIND: Final = 0.25
+"""Share of them in which all of the picture seems to move, from which that is told."""
+MOST: Final = 1000
+"""Frames of that time that are remembered; more than so many stand for it."""
 UNKNOWN: Final = "unknown"
 """Stands for the checksum of a file that could not be read."""
 
@@ -72,6 +79,35 @@ class DetectorWatch:
             scalars.append(Scalar(t, DETECTOR_TIME, 1e3 * self._spent / self._asked))
         self._asked, self._spent = 0, 0.0
         return scalars
+
+
+class MotionWatch:
+    """Tells when motion says nothing in many frames, and when it does in all of them again."""
+
+    def __init__(self) -> None:
+        self._lost: int | None = None  # when [us]
+        self._recent: deque[tuple[int, bool]] = deque(maxlen=MOST)  # frames, when and whether blind
+
+    def add(self, seen: Seen) -> list[Event]:
+        """Take in a frame; give the event that it makes certain."""
+        now, recent = seen.captured, self._recent
+        if recent and now < recent[-1][0]:  # the clock was set back
+            recent.clear()
+        recent.append((now, seen.blind))
+        while len(recent) > 1 and now - recent[1][0] >= BLIND_FOR:
+            recent.popleft()
+        if now - recent[0][0] < BLIND_FOR and len(recent) < MOST:
+            return []
+        blind = sum(was for _, was in recent)
+        if self._lost is None and blind >= BLIND * len(recent):
+            self._lost = now
+            log.warning("motion lost: all of the picture seems to move")
+            return [Event(MOTION_LOST, now, "camera")]
+        if self._lost is not None and not blind:
+            away, self._lost = (now - self._lost) / MICROSECONDS, None
+            log.info("motion is back after %.0f s", away)
+            return [Event(MOTION_BACK, now, "camera", value=away)]
+        return []
 
 
 def _often(state: Detecting) -> str:

@@ -91,6 +91,7 @@ class Seen(msgspec.Struct, tag=True, frozen=True):
     turns: list[Turned] = []
     visits: list[Visited] = []
     occupancy: list[Occupied] = []
+    blind: bool = False  # all of it seems to move, so motion says nothing
     detector: float | None = None  # time that it took [s], None: it was not asked
 
 

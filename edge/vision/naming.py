@@ -69,6 +69,11 @@ class Naming:
         return NamingState(self._head, self._sha256, self._schedule.every, self._fault)
 
     @property
+    def able(self) -> bool:
+        """Whether there is a detector that can be asked."""
+        return self._detector is not None
+
+    @property
     def rate(self) -> float:
         """How often the detector is asked. [1/s]."""
         return 0.0 if self._fault else self._schedule.rate

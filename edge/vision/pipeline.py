@@ -11,7 +11,7 @@ from edge.vision.classify import by_size
 from edge.vision.counting import Counter, Crossing, Line
 from edge.vision.detections import Detections
 from edge.vision.frames import Bytes, Float32s, Floats, Frame, Ids, Image, Integers
-from edge.vision.fusion import fuse
+from edge.vision.fusion import blind, fuse, without_motion
 from edge.vision.ground import Ground, Motions, Odometer
 from edge.vision.motion import Motion
 from edge.vision.naming import Naming
@@ -68,6 +68,7 @@ class Pipeline:
         )
         self.masks: list[Integers] = [np.round(m).astype(np.int64) for m in settings.masks]
         self._shape: tuple[int, ...] = ()
+        self.blind = False  # motion said nothing of the last frame
 
     def _begin(self, image: Image) -> None:
         height, width = image.shape[:2]
@@ -95,7 +96,11 @@ class Pipeline:
         predicted = self._tracker.predict(frame.captured)
         height, width = frame.image.shape[:2]
         named = self.naming.step(frame)
-        found = fuse(blobs, named, predicted, frame.captured, width, height)
+        self.blind = blind(blobs)
+        if self.blind and self.naming.able:
+            found = without_motion(named)
+        else:
+            found = fuse(blobs, named, predicted, frame.captured, width, height)
         tracks = self._tracker.update(found)
         return self._observe(tracks, found, frame.captured)
 

@@ -3,9 +3,9 @@ import math
 
 import pytest
 
-from contracts.events import DETECTOR_LOST, DETECTOR_READY
+from contracts.events import DETECTOR_LOST, DETECTOR_READY, MOTION_BACK, MOTION_LOST
 from contracts.metrics import DETECTOR_RATE, DETECTOR_TIME
-from edge.detecting import DetectorWatch
+from edge.detecting import DetectorWatch, MotionWatch
 from edge.wire import Detecting, Seen
 
 SECOND = 1_000_000
@@ -71,3 +71,23 @@ def test_another_file_is_news_and_an_unread_one_has_no_checksum(watch):
     (ready,) = watch.change(state(160, sha256="cd" * 32))
     assert ready.object == "cd" * 32
     assert DetectorWatch().change(state(1, fault="none", sha256=""))[0].object == "unknown"
+
+
+def looks(watch, frames):
+    """Events of frames, ten a second, each either blind or not."""
+    told = [watch.add(Seen(n * SECOND // 10, 0.01, 0, blind=blind)) for n, blind in frames]
+    return [event for events in told for event in events]
+
+
+def test_motion_that_says_nothing_for_long_is_told_once_and_its_return_too(caplog):
+    caplog.set_level(logging.INFO)
+    blink = [(n, n % 10 == 0) for n in range(100)]
+    every_other = [(n, n % 2 == 0) for n in range(100, 200)]
+    again = [(n, False) for n in range(200, 300)]
+    lost, back = looks(MotionWatch(), blink + every_other + again)
+    assert lost.kind == MOTION_LOST
+    assert 10 * SECOND < lost.t < 13 * SECOND
+    assert back.kind == MOTION_BACK
+    assert 22 * SECOND < back.t < 24 * SECOND
+    assert back.value == pytest.approx((back.t - lost.t) / SECOND)
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
