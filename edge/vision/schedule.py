@@ -7,7 +7,7 @@ at a stated rate of the recording's own time.
 """
 
 from collections import deque
-from math import ceil, inf
+from math import ceil
 from statistics import median
 from typing import Final, Literal
 
@@ -17,8 +17,12 @@ NOMINAL: Final = 10.0
 """How often the detector is asked in a second of a recording that is read as fast as it goes."""
 HEADROOM: Final = 0.8
 """Share of the time between two frames that may be planned; the rest is for what varies."""
+FLOOR: Final = 0.1
+"""Share of that time which is the detector's, even where all else takes longer than there is."""
 SELDOM: Final = 10.0
 """The detector is asked this often at least, whatever it costs. [s]"""
+RECENT: Final = 10 * MICROSECONDS
+"""Requests from before that time say nothing of now, but for the last few. [us]"""
 SETTLE: Final = 2 * MICROSECONDS
 """Time between two changes of the schedule. [us]"""
 SLACK: Final = 1.1
@@ -27,6 +31,7 @@ SPARE: Final = 1.3
 """... and the detector is asked more often only where it could need so much more time."""
 FEWEST: Final = 5
 """Frames after which the first schedule is made; until then the first one alone is asked about."""
+_LAST: Final = 3  # requests that count however old they are
 _REMEMBERED: Final = 15  # requests of which the median counts, so an outlier changes nothing
 _FRAMES: Final = 31  # the same of frames
 
@@ -52,8 +57,8 @@ class Schedule:
         self.every = 1 if every == "auto" else every
         self._fixed, self._share, self._live = every != "auto", share, live
         self._threads = threads
-        self._walls: deque[float] = deque(maxlen=_REMEMBERED)  # [s]
-        self._cores: deque[float] = deque(maxlen=_REMEMBERED)  # processor time [s]
+        # when, and what it took: on the wall and of processor time [us, s, s]
+        self._requests: deque[tuple[int, float, float]] = deque(maxlen=_REMEMBERED)
         self._intervals: deque[float] = deque(maxlen=_FRAMES)  # [s]
         self._rests: deque[float] = deque(maxlen=_FRAMES)  # processor time of all else [s]
         self._last: int | None = None
@@ -91,15 +96,17 @@ class Schedule:
 
     def took(self, wall: float, core: float) -> None:
         """Note what a request took: time on the wall, and processor time. [s]."""
-        self._walls.append(wall)
-        self._cores.append(core)
+        now = self._last or 0
+        self._requests.append((now, wall, core))
+        while len(self._requests) > _LAST and now - self._requests[0][0] > RECENT:
+            self._requests.popleft()
 
     def _adapt(self, captured: int) -> None:
         if not self._live:
             self.every = max(round(1 / (NOMINAL * median(self._intervals))), 1)
             return
         if self._changed is None:
-            wait = len(self._rests) < FEWEST or not self._walls
+            wait = len(self._rests) < FEWEST or not self._requests
         else:
             wait = 0 <= captured - self._changed < SETTLE  # less: the clock was set back
         if wait:
@@ -114,11 +121,12 @@ class Schedule:
 
     def _wanted(self, slack: float) -> int:
         """Smallest n that holds the budget if the detector needed `slack` times what it does."""
-        interval, wall, core = map(median, (self._intervals, self._walls, self._cores))
+        interval = median(self._intervals)
+        wall = median(wall for _, wall, _ in self._requests)
+        core = median(core for _, _, core in self._requests)
         # What else runs on the machine makes everything as much slower as it makes requests.
         stretch = max(self._threads * wall / core, 1.0) if core > 0 else 1.0
-        left = HEADROOM * interval - stretch * median(self._rests)
-        by_time = slack * wall / left if left > 0 else inf
+        left = max(HEADROOM * interval - stretch * median(self._rests), FLOOR * interval)
+        by_time = slack * wall / left
         by_share = slack * core / (self._share * interval)
-        seldom = max(int(SELDOM / interval), 1)
-        return seldom if by_time > seldom else min(max(ceil(by_time), ceil(by_share), 1), seldom)
+        return max(min(ceil(max(by_time, by_share)), int(SELDOM / interval)), 1)
