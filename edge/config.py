@@ -21,7 +21,14 @@ from pydantic import (
 from contracts.broker import Broker, BrokerUrl, read_broker
 from contracts.settings import SettingsError
 from edge.sensors.kinds import AnySensor
-from edge.vision.settings import GroundPair, LineSettings, Pixel, VisionSettings, ZoneSettings
+from edge.vision.settings import (
+    DetectorEvery,
+    GroundPair,
+    LineSettings,
+    Pixel,
+    VisionSettings,
+    ZoneSettings,
+)
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -83,7 +90,7 @@ class Camera(_Table):
     calibration: list[tuple[float, float, float, float]] = []
     detector: Path | None = None
     detector_sha256: str | None = None
-    detector_every: int | Literal["auto"] = "auto"
+    detector_every: DetectorEvery = "auto"
     detector_share: float = 0.5
     detector_threads: int = 1
     anchor: Literal["foot", "centre"] = "foot"

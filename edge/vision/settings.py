@@ -4,10 +4,28 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
 
 Pixel = tuple[float, float]
 """x to the right, y down, from the image's top left. [px]"""
+
+
+def _read_every(value: object) -> int | Literal["auto"]:
+    if value == "auto":
+        return "auto"
+    if isinstance(value, int) and 1 <= value <= 100:  # noqa: PLR2004
+        return value
+    msg = 'not "auto", and no number of frames from 1 to 100'
+    raise ValueError(msg)
+
+
+DetectorEvery = Annotated[
+    int | Literal["auto"],
+    PlainValidator(
+        _read_every, json_schema_input_type=Annotated[int, Field(ge=1, le=100)] | Literal["auto"]
+    ),
+]
+"""One frame in so many, or as many as a budget allows: one message, not one for each kind."""
 
 
 class _Part(BaseModel):
@@ -65,7 +83,7 @@ class VisionSettings(_Part):
     detector_sha256: str | None = Field(
         None, pattern=r"^[0-9a-f]{64}$", description="checksum that the detector's file must have"
     )
-    detector_every: Annotated[int, Field(ge=1, le=100)] | Literal["auto"] = Field(
+    detector_every: DetectorEvery = Field(
         "auto", description="ask the detector every n-th frame, or as often as the budget allows"
     )
     detector_share: float = Field(
