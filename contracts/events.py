@@ -21,4 +21,18 @@ CAMERA_BACK: Final = "camera.back"
 CAMERA_FROZEN: Final = "camera.frozen"
 """Frames come, and all of them are the same: `value` is since when [s]."""
 
+DETECTOR_READY: Final = "detector.ready"
+"""The detector names road users: `object` is the SHA-256 of its file, `value` for how long it did
+not [s], NaN at the start."""
+
+DETECTOR_LOST: Final = "detector.lost"
+"""The detector cannot be used; motion alone goes on. `object` is the SHA-256 of its file, or
+"unknown"."""
+
+MOTION_LOST: Final = "motion.lost"
+"""All of the picture seems to move, so that motion says nothing; a detector goes on alone."""
+
+MOTION_BACK: Final = "motion.back"
+"""Motion says something again: `value` is how long it did not [s]."""
+
 CAMERA_EVENTS: Final = (CAMERA_LOST, CAMERA_BACK, CAMERA_FROZEN)

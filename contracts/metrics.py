@@ -47,6 +47,8 @@ CAMERA_OBSERVED: Final = "camera.observed"
 CAMERA_FRAMES: Final = "camera.frames"
 CAMERA_DROPPED: Final = "camera.dropped"
 CAMERA_PROCESSING: Final = "camera.processing_ms"
+DETECTOR_RATE: Final = "camera.detector_rate"
+DETECTOR_TIME: Final = "camera.detector_ms"
 OUTBOX_BYTES: Final = "agent.outbox_bytes"
 BACKLOG_AGE: Final = "agent.backlog_age_s"
 DROPPED_BATCHES: Final = "agent.dropped_batches"
@@ -62,6 +64,8 @@ METRICS: Final = {
         Metric(CAMERA_FRAMES, "{frame}", "Snímky", "Frames", 0),
         Metric(CAMERA_DROPPED, "{frame}", "Vynechané snímky", "Frames left out", 0),
         Metric(CAMERA_PROCESSING, "ms", "Zpracování snímku", "Processing of a frame", 0),
+        Metric(DETECTOR_RATE, "Hz", "Dotazy na detektor", "Detector requests", 0, 1000),
+        Metric(DETECTOR_TIME, "ms", "Doba dotazu na detektor", "Detector request time", 0),
         Metric(OUTBOX_BYTES, "By", "Čeká na uložení", "Waiting to be stored", 0),
         Metric(BACKLOG_AGE, "s", "Stáří nejstarší dávky", "Age of the oldest batch", 0),
         Metric(DROPPED_BATCHES, "{batch}", "Ztracené dávky", "Batches dropped", 0),

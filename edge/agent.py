@@ -17,7 +17,9 @@ from edge.batches import Batcher, Event, Scalar
 from edge.camera import CameraWatch
 from edge.chrony import clock_quality
 from edge.config import AgentConfig
+from edge.detecting import DetectorWatch, MotionWatch
 from edge.identity.keeper import Keeper
+from edge.models.file import checksum
 from edge.observed import Observed
 from edge.outbox import Outbox
 from edge.pictures import PictureServer, Shelf
@@ -25,7 +27,7 @@ from edge.sensors.run import SensorRun
 from edge.service.notify import Supervisor
 from edge.threads import start_thread
 from edge.uplink import Uplink
-from edge.wire import Message, Opened, Picture, Seen, columns
+from edge.wire import Detecting, Message, Opened, Picture, Seen, columns
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +61,8 @@ class Agent:
         self._clock = clock
         self._stopping = threading.Event()
         self._fault: Exception | None = None
+        if config.camera is not None and config.camera.detector is not None:
+            checksum(config.camera.detector, config.camera.detector_sha256)
         self._outbox = Outbox(
             config.outbox.path,
             device=config.device,
@@ -71,6 +75,7 @@ class Agent:
             config.device, simulated=config.simulated, sink=self._keep, clock=clock
         )
         self._observed = Observed()
+        self._detecting, self._moving = DetectorWatch(), MotionWatch()
         self._shelf = Shelf(clock)
         self._camera: CameraWatch | None = None
         if config.camera is not None:
@@ -226,6 +231,7 @@ class Agent:
         for thread in threads:
             thread.join(5.0)
         self._batcher.add(self._observed.finish())
+        self._batcher.add(self._detecting.opened())
 
     def _drain(self, seconds: float) -> None:
         """Wait until everything is durable, for a while."""
@@ -247,8 +253,13 @@ class Agent:
             case Opened():  # a new child: its time and its counters begin anew
                 self._batcher.add(self._observed.finish())
                 self._observed = Observed()
+                self._batcher.add(self._detecting.opened())
+            case Detecting():
+                self._batcher.add(self._detecting.change(message))
             case Seen():
                 self._account(message)
+                self._batcher.add(self._detecting.add(message))
+                self._batcher.add(self._moving.add(message))
                 self._batcher.add(Event(CROSSING, *crossed) for crossed in message.crossings)
                 self._batcher.add(
                     Event(TURN, t.captured, t.gates, 0, t.cls, t.track, t.duration, t.confidence)

@@ -29,6 +29,7 @@ from edge.vision.privacy import Veil, pixelate
 from edge.wire import (
     TRACKS,
     Crossed,
+    Detecting,
     Ended,
     Message,
     Occupied,
@@ -110,11 +111,11 @@ def main() -> None:
 
 def _watch(camera: Camera, parent: Parent) -> None:
     veil = Veil()
-    last = first = None
+    last = first = said = None
     with open_video(camera, utc_now) as video:
         size = video.width, video.height
         camera = camera.opened(*size)
-        pipeline = Pipeline(camera.vision(*size), camera.vision)
+        pipeline = Pipeline(camera.vision(*size), camera.vision, must_name=False)
         parent.send(Opened(*size, video.rate))
         for frame in video.frames:
             began = time.perf_counter()
@@ -133,7 +134,15 @@ def _watch(camera: Camera, parent: Parent) -> None:
                 picture = _picture(frame, pixelate(frame.image, boxes, pipeline.masks))
             same = last is not None and _same(frame.image, last)
             last = frame.image
-            parent.send(_message(seen, video, time.perf_counter() - began, same=same))
+            if (naming := pipeline.naming.state) is not None and naming != said:
+                said = naming
+                parent.send(Detecting(frame.captured, *naming, pipeline.naming.rate))
+            parent.send(
+                _message(
+                    seen, video, time.perf_counter() - began, same=same,
+                    blind=pipeline.blind, detector=pipeline.naming.spent,
+                )
+            )  # fmt: skip
             if picture is not None:
                 parent.send(picture)
             if parent.gone.is_set():
@@ -157,12 +166,22 @@ def _picture(frame: Frame, hidden: Image) -> Picture:
     return Picture(frame.captured, jpeg.tobytes())
 
 
-def _message(seen: Observation, video: Video, processing: float, *, same: bool) -> Seen:
+def _message(
+    seen: Observation,
+    video: Video,
+    processing: float,
+    *,
+    same: bool,
+    blind: bool,
+    detector: float | None,
+) -> Seen:
     return Seen(
         captured=seen.captured,
         processing=processing,
         dropped=video.dropped,
         same=same,
+        blind=blind,
+        detector=detector,
         tracks=_rows(seen),
         crossings=[
             Crossed(

@@ -6,7 +6,7 @@ from itertools import islice
 from contracts.clock import from_micros, utc_now
 from contracts.metrics import METRICS
 from edge.config import AgentConfig, Camera
-from edge.errors import SourceError
+from edge.errors import DetectorError, SourceError
 from edge.sensors.plugin import Sensor
 from edge.sources import open_video
 
@@ -17,7 +17,7 @@ def check_config(config: AgentConfig, say: Callable[[str], None]) -> bool:
     Returns
     -------
     bool
-        Whether the camera gave a picture; True without a camera.
+        Whether the camera gave a picture, and its detector can be used; True without a camera.
     """
     broker = config.uplink.broker(config.device)
     kind = "simulated" if config.simulated else "measured"
@@ -52,6 +52,7 @@ def _check_camera(camera: Camera, say: Callable[[str], None]) -> bool:
         say(f"          on the ground by {len(camera.calibration)} points")
     else:
         say("          not calibrated: crossings are counted, no tracks are sent")
+    able = camera.detector is None or _check_detector(camera, say)
     try:
         with open_video(camera, utc_now) as video:
             first = list(islice(video.frames, 2))
@@ -67,4 +68,17 @@ def _check_camera(camera: Camera, say: Callable[[str], None]) -> bool:
     if camera.drawn_on == "stream" and (camera.lines or camera.zones or camera.masks):
         size = f"[{video.width}, {video.height}]"
         say(f"          drawn in pixels: write drawn_on = {size}, and it may change its resolution")
+    return able
+
+
+def _check_detector(camera: Camera, say: Callable[[str], None]) -> bool:
+    from edge.models.check import explain_detector  # noqa: PLC0415  # heavy, and for few
+
+    try:
+        lines = explain_detector(camera)
+    except DetectorError as fault:
+        say(f"          NO DETECTOR: {fault}")
+        return False
+    for line in lines:
+        say(f"          {line}")
     return True

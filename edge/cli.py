@@ -22,6 +22,8 @@ from edge.errors import EdgeError
 app = typer.Typer(
     no_args_is_help=True, help="The agent on the box: camera, sensors, modem, uplink."
 )
+model_app = typer.Typer(no_args_is_help=True, help="Detectors that name road users.")
+app.add_typer(model_app, name="model")
 
 ConfigPath = Annotated[Path, typer.Argument(help="Configuration of the agent (YAML).")]
 Flags = Annotated[
@@ -189,6 +191,26 @@ def verify(
         raise typer.Exit(1)
 
 
+@model_app.command("check")
+def check_model(
+    file: Annotated[Path, typer.Argument(help="Detector (ONNX).")],
+    picture: Annotated[
+        Path | None, typer.Option(help="Show what it finds in this picture (JPEG, PNG).")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say what a detector's file is and how it does on this machine.
+
+    Ends with 0 if an agent could use it, with 2 if not, or if the picture cannot be read.
+    """
+    from edge.models.command import print_model  # noqa: PLC0415  # heavy, and not for `run`
+
+    try:
+        print_model(file, picture, as_json=as_json)
+    except EdgeError as fault:
+        _refuse(str(fault))
+
+
 def _camera(clip: Path, config: Path | None, model: Path | None) -> Camera:
     """Camera that an agent with this configuration has, looking at a clip instead."""
     if config is None:
@@ -196,7 +218,9 @@ def _camera(clip: Path, config: Path | None, model: Path | None) -> Camera:
     camera = _read(config, None).camera
     if camera is None:
         _refuse(f"{config}: camera is not set; give the configuration of an agent with a camera")
-    replaced = {"source": str(clip), "pace": "fast", "detector": model or camera.detector}
+    replaced: dict[str, object] = {"source": str(clip), "pace": "fast"}
+    if model is not None:  # the checksum is that of the configuration's own
+        replaced |= {"detector": model, "detector_sha256": None}
     return camera.model_copy(update=replaced)
 
 

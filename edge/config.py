@@ -24,7 +24,14 @@ from edge.configuration.drawing import DrawnOn, in_pixels, misplaced
 from edge.configuration.explain import Origins
 from edge.identity.folder import IdentityError, read_identity
 from edge.sensors.kinds import AnySensor
-from edge.vision.settings import GroundPair, LineSettings, Pixel, VisionSettings, ZoneSettings
+from edge.vision.settings import (
+    DetectorEvery,
+    GroundPair,
+    LineSettings,
+    Pixel,
+    VisionSettings,
+    ZoneSettings,
+)
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -106,7 +113,9 @@ class Camera(_Table):
     drawn_on: DrawnOn = None
     calibration: list[tuple[float, float, float, float]] = []
     detector: Path | None = None
-    detector_every: int = 1
+    detector_sha256: str | None = None
+    detector_every: DetectorEvery = "auto"
+    detector_share: float = 0.5
     detector_threads: int = 1
     anchor: Literal["foot", "centre"] = "foot"
     masks: list[list[Pixel]] = []
@@ -141,7 +150,9 @@ class Camera(_Table):
         """What the vision is told, with coordinates as they are written."""
         return VisionSettings(
             detector=self.detector,
+            detector_sha256=self.detector_sha256,
             detector_every=self.detector_every,
+            detector_share=self.detector_share,
             detector_threads=self.detector_threads,
             anchor=self.anchor,
             lines=self.lines,
@@ -149,6 +160,7 @@ class Camera(_Table):
             masks=self.masks,
             ground=[GroundPair(image=(u, v), ground=(x, y)) for u, v, x, y in self.calibration],
             longest_stop=self.longest_stop_s,
+            live=self.pace == "realtime" or not self.is_file,
         )
 
     @property

@@ -19,3 +19,7 @@ class OutboxError(EdgeError):
 
 class TruthError(EdgeError):
     """What is said to be true of a clip cannot be used; the text names file, place and fix."""
+
+
+class DetectorError(EdgeError):
+    """The detector cannot be used (any more); the text says why and what would do."""

@@ -75,6 +75,17 @@ class Occupied(NamedTuple):
     number: int
 
 
+class Detecting(msgspec.Struct, tag=True, frozen=True):
+    """How the detector is; said when that changes."""
+
+    captured: int  # [us]
+    head: str  # empty: it cannot be used
+    sha256: str
+    every: int  # frames: it is asked once in so many
+    fault: str  # empty: it works
+    rate: float  # how often it is asked [1/s], nan not known yet
+
+
 class Seen(msgspec.Struct, tag=True, frozen=True):
     """What one frame showed."""
 
@@ -87,6 +98,8 @@ class Seen(msgspec.Struct, tag=True, frozen=True):
     turns: list[Turned] = []
     visits: list[Visited] = []
     occupancy: list[Occupied] = []
+    blind: bool = False  # all of it seems to move, so motion says nothing
+    detector: float | None = None  # time that it took [s], None: it was not asked
 
 
 class Picture(msgspec.Struct, tag=True, frozen=True):
@@ -102,7 +115,7 @@ class Ended(msgspec.Struct, tag=True, frozen=True):
     reason: str  # empty: the recording, or the stream, is over
 
 
-Message = Opened | Resized | Seen | Picture | Ended
+Message = Opened | Resized | Detecting | Seen | Picture | Ended
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final[msgspec.msgpack.Decoder[Message]] = msgspec.msgpack.Decoder(Message)

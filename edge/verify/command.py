@@ -6,12 +6,11 @@ from typing import NamedTuple
 
 from contracts.clock import utc_now
 from edge.config import Camera
-from edge.errors import EdgeError, SourceError
+from edge.errors import DetectorError, EdgeError, SourceError
 from edge.verify.comparison import Comparison, compare
 from edge.verify.progress import shown_progress
 from edge.verify.replay import Replay, replay
 from edge.verify.truth import Counted, read_truth
-from edge.vision.detector import DetectorError
 from edge.vision.ground import GroundError
 
 

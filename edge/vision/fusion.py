@@ -1,7 +1,8 @@
 """Motion finds all that moves, the detector names it and separates what motion merges.
 
 Either alone keeps working: without a detector the tracks' own predictions part merged regions;
-where the detector is blind (from straight above, in the dark) motion goes on without it.
+where the detector is blind (from straight above, in the dark) motion goes on without it. Where
+motion is blind, as all of the picture seems to move, the detector goes on without that.
 """
 
 from typing import Final
@@ -11,7 +12,7 @@ import numpy as np
 from edge.vision.boxes import area, covered, iou
 from edge.vision.detections import Detections
 from edge.vision.frames import Bools
-from edge.vision.motion import Blobs
+from edge.vision.motion import UPHEAVAL, Blobs
 from edge.vision.parting import Claims, part
 from edge.vision.tracker import BORDER
 from edge.vision.tracks import Tracks, mature
@@ -30,6 +31,16 @@ OCCUPIED: Final = 0.5
 """Share of a track's box that the detector gives to others, from which the track is in doubt."""
 YOUNG: Final = 0.5
 """Age up to which a track may swell, as it is still entering. [s]"""
+
+
+def blind(blobs: Blobs) -> bool:
+    """Whether so much seems to move that motion says nothing of road users."""
+    return bool(blobs.area.sum() > UPHEAVAL * blobs.labels.size)
+
+
+def without_motion(named: Detections | None) -> Detections:
+    """Take what the detector alone shows of a frame: nothing where it was not asked."""
+    return Detections.empty() if named is None else named
 
 
 def fuse(

@@ -11,11 +11,11 @@ from edge.vision.boxes import area, centre, clip, foot, intersection, size
 from edge.vision.classify import by_size
 from edge.vision.counting import Counter, Crossing, Line
 from edge.vision.detections import Detections
-from edge.vision.detector import Detector
 from edge.vision.frames import Bytes, Float32s, Floats, Frame, Ids, Image, Integers
-from edge.vision.fusion import fuse
+from edge.vision.fusion import blind, fuse, without_motion
 from edge.vision.ground import Ground, Motions, Odometer
 from edge.vision.motion import Motion
+from edge.vision.naming import Naming
 from edge.vision.settings import VisionSettings
 from edge.vision.tracker import PATIENCE, Tracker
 from edge.vision.tracks import Tracks, standing
@@ -61,18 +61,21 @@ class Pipeline:
         For pictures of the size that is expected.
     at_size
         Gives the settings for pictures of another width and height [px]; the same without it.
+    must_name
+        Whether a detector that cannot be used is an error; else motion goes on alone.
     """
 
     def __init__(
-        self, settings: VisionSettings, at_size: Callable[[int, int], VisionSettings] | None = None
+        self,
+        settings: VisionSettings,
+        at_size: Callable[[int, int], VisionSettings] | None = None,
+        *,
+        must_name: bool = True,
     ) -> None:
         self._at_size = at_size
-        self._detector = (
-            Detector(settings.detector, settings.detector_threads) if settings.detector else None
-        )
+        self.naming = Naming(settings, must=must_name)
         self._draw(settings)
         self._shape: tuple[int, ...] = ()
-        self._asked = 0
         self._first_id = 1
 
     def _draw(self, settings: VisionSettings) -> None:
@@ -119,18 +122,14 @@ class Pipeline:
         blobs = self._motion.look(frame, still)
         predicted = self._tracker.predict(frame.captured)
         height, width = frame.image.shape[:2]
-        named = self._ask(frame)
-        found = fuse(blobs, named, predicted, frame.captured, width, height)
+        named = self.naming.step(frame)
+        self.blind = blind(blobs)
+        if self.blind and self.naming.able:
+            found = without_motion(named)
+        else:
+            found = fuse(blobs, named, predicted, frame.captured, width, height)
         tracks = self._tracker.update(found)
         return self._observe(tracks, found, frame.captured)
-
-    def _ask(self, frame: Frame) -> Detections | None:
-        if self._detector is None:
-            return None
-        self._asked += 1
-        if (self._asked - 1) % self._settings.detector_every:
-            return None
-        return self._detector(frame.image)
 
     def _observe(self, tracks: Tracks, found: Detections, captured: int) -> Observation:
         boxes = tracks.boxes

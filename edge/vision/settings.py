@@ -4,10 +4,28 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
 
 Pixel = tuple[float, float]
 """x to the right, y down, from the image's top left. [px]"""
+
+
+def _read_every(value: object) -> int | Literal["auto"]:
+    if value == "auto":
+        return "auto"
+    if isinstance(value, int) and 1 <= value <= 100:  # noqa: PLR2004
+        return value
+    msg = 'not "auto", and no number of frames from 1 to 100'
+    raise ValueError(msg)
+
+
+DetectorEvery = Annotated[
+    int | Literal["auto"],
+    PlainValidator(
+        _read_every, json_schema_input_type=Annotated[int, Field(ge=1, le=100)] | Literal["auto"]
+    ),
+]
+"""One frame in so many, or as many as a budget allows: one message, not one for each kind."""
 
 
 class _Part(BaseModel):
@@ -61,8 +79,16 @@ class GroundPair(_Part):
 class VisionSettings(_Part):
     """Vision of one camera."""
 
-    detector: Path | None = Field(None, description="ONNX file of YOLOX; none: motion only")
-    detector_every: int = Field(1, ge=1, le=100, description="ask the detector every n-th frame")
+    detector: Path | None = Field(None, description="ONNX file; none: motion only")
+    detector_sha256: str | None = Field(
+        None, pattern=r"^[0-9a-f]{64}$", description="checksum that the detector's file must have"
+    )
+    detector_every: DetectorEvery = Field(
+        "auto", description="ask the detector every n-th frame, or as often as the budget allows"
+    )
+    detector_share: float = Field(
+        0.5, gt=0, le=16, description="share of a core that the detector may use on average"
+    )
     detector_threads: int = Field(1, ge=1, le=16, description="threads of the detector")
     anchor: Literal["foot", "centre"] = Field(
         "foot", description="point of the box that is on the ground: foot, or centre from above"
@@ -73,6 +99,7 @@ class VisionSettings(_Part):
         [], description="polygons that are never looked at and never shown"
     )
     ground: list[GroundPair] = Field([], description="none, or at least four, no three on a line")
+    live: bool = Field(False, description="frames come in their own time, and must be kept up with")
     longest_stop: float = Field(
         300.0, gt=0, le=3600, description="how long a standing road user is kept apart [s]"
     )

@@ -95,6 +95,9 @@ def test_the_examples_answer_what_is_shown(
     if any("street.avi" in example.command for example in document.examples):
         video = request.getfixturevalue("shared_data") / "video" / "highway_320x240.avi"
         (tmp_path / "street.avi").symlink_to(video)
+    if any("detector.onnx" in example.command for example in document.examples):
+        model = request.getfixturevalue("shared_data") / "models" / "yolox_nano_coco.onnx"
+        (tmp_path / "detector.onnx").symlink_to(model)
 
     answers = shell([example.command for example in document.examples], tmp_path, environment)
     for example, answer in zip(document.examples, answers, strict=True):

@@ -105,6 +105,13 @@ def test_vehicles_on_a_highway(shared_data):
     assert wrong(both, truth) <= wrong(motion, truth)
 
 
+def test_vehicles_at_the_rate_that_the_agent_chooses_for_a_recording(shared_data):
+    truth = [(frame, "in") for frame in HIGHWAY_FRAMES]
+    found = passages(shared_data, HIGHWAY, "auto")
+    assert off(found, totals(truth)) <= 1
+    assert wrong(found, truth) <= 1
+
+
 def test_cars_from_straight_above_with_jumps_of_exposure(shared_data):
     truth = {"in": 2, "out": 2}
     assert totals(passages(shared_data, OVERHEAD)) == truth

@@ -297,3 +297,34 @@ def test_the_camera_process_is_told_the_same(path: Path) -> None:
     camera = read(path, CAMERA + "  drawn_on: [320, 240]\n").camera
     assert camera is not None
     assert Camera.model_validate_json(camera.model_dump_json()) == camera
+
+
+@pytest.mark.parametrize("value", ["0", "often", "1.5", "101"])
+def test_how_often_the_detector_is_asked_is_explained_in_one_line(
+    tmp_path: Path, value: str
+) -> None:
+    path = tmp_path / "cam.toml"
+    path.write_text('device = "p/c"\n[uplink]\nurl = "mqtt://h:1"\n[camera]\nsource = "a.avi"\n')
+    with pytest.raises(SettingsError) as fault:
+        read_config(path, [f"camera.detector_every={value}"], {})
+    (line,) = str(fault.value).splitlines()
+    assert "camera.detector_every is " in line
+    assert 'not "auto", and no number of frames from 1 to 100' in line
+
+
+def test_the_detectors_settings_reach_the_vision(tmp_path: Path) -> None:
+    path = tmp_path / "cam.toml"
+    path.write_text('device = "p/c"\n[uplink]\nurl = "mqtt://h:1"\n[camera]\nsource = "a.avi"\n')
+    flags = ["camera.detector_every=3", "camera.detector_share=0.2", "camera.detector=m.onnx"]
+    camera = read_config(path, [*flags, f"camera.detector_sha256={'a' * 64}"], {}).camera
+    assert camera is not None
+    again = Camera.model_validate_json(camera.model_dump_json())  # as its process is told
+    vision = again.vision(768, 576)
+    assert (vision.detector_every, vision.detector_share) == (3, 0.2)
+    assert vision.detector_sha256 == "a" * 64
+    assert vision.live, "a recording in real time must be kept up with"
+    fast = camera.model_copy(update={"pace": "fast", "detector_every": "auto"})
+    assert (
+        Camera.model_validate_json(fast.model_dump_json()).vision(768, 576).detector_every == "auto"
+    )
+    assert not fast.vision(768, 576).live

@@ -3,38 +3,15 @@ import numpy as np
 import pytest
 
 from contracts.classes import RoadUser
+from edge.errors import DetectorError
 from edge.vision.boxes import iou
 from edge.vision.detections import Detections
-from edge.vision.detector import Detector, DetectorError, decode, letterbox, settle, suppress
+from edge.vision.detector import Detector, settle, suppress
 
 
 def found(*things):
     boxes, scores, kinds = zip(*things, strict=True)
     return Detections.of(np.array(boxes, float), np.array(scores), np.array(kinds, np.uint8))
-
-
-def test_the_picture_keeps_its_shape_and_the_rest_is_grey():
-    padded = letterbox(np.zeros((100, 200, 3), np.uint8), 416, 416, 416 / 200)
-    assert padded.shape == (416, 416, 3)
-    assert (padded[:208] == 0).all()
-    assert (padded[208:] == 114).all()
-
-
-def test_an_answer_is_decoded_relative_to_its_cell():
-    answer = np.zeros((2, 85), np.float32)
-    answer[0, :5] = [0.5, 0.25, np.log(4), np.log(2), 0.9]
-    answer[0, 5 + 2] = 0.8  # a car, in COCO
-    cells = np.array([[3.0, 5.0, 16.0], [0.0, 0.0, 8.0]])
-    boxes, score, kind = decode(answer, cells)
-    assert np.allclose(boxes, [[56 - 32, 84 - 16, 56 + 32, 84 + 16]])
-    assert score == pytest.approx([0.72])
-    assert kind.tolist() == [RoadUser.CAR]
-
-
-def test_what_is_no_road_user_is_dropped():
-    answer = np.zeros((1, 85), np.float32)
-    answer[0, 4], answer[0, 5 + 16] = 1.0, 1.0  # a dog
-    assert len(decode(answer, np.ones((1, 3)))[1]) == 0
 
 
 def test_of_two_answers_about_one_thing_the_better_stays():
@@ -69,6 +46,15 @@ def test_a_file_of_something_else_is_refused(tmp_path):
     path.write_bytes(b"not a model")
     with pytest.raises(DetectorError, match="not a model"):
         Detector(path)
+
+
+def test_a_file_with_another_checksum_is_refused(tmp_path):
+    path = tmp_path / "other.onnx"
+    path.write_bytes(b"not a model")
+    with pytest.raises(
+        DetectorError, match=r"^camera\.detector_sha256 is '0000.* has [0-9a-f]{64}; put"
+    ):
+        Detector(path, sha256="0" * 64)
 
 
 def test_people_in_a_real_picture_are_found(shared_data):

@@ -23,7 +23,7 @@ def test_a_line_is_read_from_lists():
         ({"lines": [LINE, LINE]}, "north.*used twice"),
         ({"lines": [{**LINE, "id": "No way"}]}, "pattern"),
         ({"ground": [{"image": [0, 0], "ground": [0, 0]}]}, "at least four"),
-        ({"detector_every": 0}, "greater than or equal to 1"),
+        ({"detector_every": 0}, "no number of frames from 1 to 100"),
         ({"anchor": "nose"}, "'foot' or 'centre'"),
         ({"masks": [[[0, 0], [1, 1]]]}, "at least 3"),
         ({"modell": "x.onnx"}, "modell"),

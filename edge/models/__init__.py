@@ -1,0 +1,1 @@
+"""Models: what a detector's file says of itself, and how its answers are read."""
