@@ -165,6 +165,7 @@ def _message(seen: Observation, video: Video, processing: float, *, same: bool) 
                 crossing.track,
                 crossing.speed,
                 crossing.confidence,
+                crossing.speed_sd,
             )
             for crossing in seen.crossings
         ],

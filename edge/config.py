@@ -21,6 +21,7 @@ from pydantic import (
 from contracts.broker import Broker, BrokerUrl, read_broker
 from contracts.settings import SettingsError
 from edge.sensors.kinds import AnySensor
+from edge.vision.lens import LensSettings
 from edge.vision.settings import GroundPair, LineSettings, Pixel, VisionSettings, ZoneSettings
 
 Positive = Annotated[float, Field(gt=0)]
@@ -81,6 +82,7 @@ class Camera(_Table):
     grows: bool = Field(False, description="a folder: only what comes into it is looked at")
     lost_after_s: Positive = 10.0
     calibration: list[tuple[float, float, float, float]] = []
+    lens: LensSettings | None = None
     detector: Path | None = None
     detector_every: int = 1
     detector_threads: int = 1
@@ -113,6 +115,7 @@ class Camera(_Table):
             zones=self.zones,
             masks=self.masks,
             ground=[GroundPair(image=(u, v), ground=(x, y)) for u, v, x, y in self.calibration],
+            lens=self.lens,
             longest_stop=self.longest_stop_s,
         )
 

@@ -6,6 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from edge.vision.lens import LensSettings
+
 Pixel = tuple[float, float]
 """x to the right, y down, from the image's top left. [px]"""
 
@@ -73,6 +75,7 @@ class VisionSettings(_Part):
         [], description="polygons that are never looked at and never shown"
     )
     ground: list[GroundPair] = Field([], description="none, or at least four, no three on a line")
+    lens: LensSettings | None = Field(None, description="its distortion; none: it has none")
     longest_stop: float = Field(
         300.0, gt=0, le=3600, description="how long a standing road user is kept apart [s]"
     )
