@@ -158,8 +158,17 @@ def weighed(matrix: Floats, image: Floats, ground: Floats) -> Floats:
         error = np.einsum("nij,nj->ni", white, ground - xy)
         step, *_ = np.linalg.lstsq((white @ rows).reshape(-1, 8), error.ravel(), rcond=None)
         h = h + np.append(step, 0.0).reshape(3, 3)
+        if np.abs(step).max() < 1e-9 * np.abs(h).max():
+            break
     better: Floats = h @ np.linalg.inv(scale)
     return better if np.isfinite(better).all() else matrix
+
+
+def away_from_camera(ground: Ground, xy: Floats) -> Floats:
+    """Directions (n, 2), of unit length, in which what is at places (n, 2) [m] is looked at."""
+    up = -ground.places(ground.image(xy)).jacobian[:, :, 1]
+    away: Floats = up / np.hypot(up[:, :1], up[:, 1:])
+    return away
 
 
 class Motions(NamedTuple):

@@ -130,6 +130,8 @@ class Lens(NamedTuple):
             slope = 1 + 3 * self.k1 * square + 5 * self.k2 * square**2
             with np.errstate(divide="ignore", invalid="ignore"):
                 r = np.where(slope > 0, r - value / slope, np.nan)
+                if not (np.abs(value) > CLOSE / 100).any():
+                    break
         square = r**2
         left = np.abs(r * (1 + self.k1 * square + self.k2 * square**2) - shown)
         rising = 1 + 3 * self.k1 * square + 5 * self.k2 * square**2 > 0
