@@ -260,7 +260,7 @@ class Agent:
                 self._account(message)
                 self._batcher.add(self._detecting.add(message))
                 self._batcher.add(self._moving.add(message))
-                self._batcher.add(Event(CROSSING, *crossed) for crossed in message.crossings)
+                self._batcher.add(Event(CROSSING, *crossed[:7]) for crossed in message.crossings)
                 self._batcher.add(
                     Event(TURN, t.captured, t.gates, 0, t.cls, t.track, t.duration, t.confidence)
                     for t in message.turns

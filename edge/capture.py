@@ -192,6 +192,7 @@ def _message(
                 crossing.track,
                 crossing.speed,
                 crossing.confidence,
+                crossing.speed_sd,
             )
             for crossing in seen.crossings
         ],

@@ -211,6 +211,54 @@ def check_model(
         _refuse(str(fault))
 
 
+@app.command()
+def calibrate(
+    config: ConfigPath,
+    flags: Flags = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(help="CSV or TOML of u,v,x,y or u,v,lon,lat; else the configuration's own."),
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option(help="WIDTHxHEIGHT of the picture; else the camera is asked. [px]")
+    ] = None,
+    origin: Annotated[str | None, typer.Option(help="LON,LAT of the site's origin.")] = None,
+    site: Annotated[
+        Path | None, typer.Option(help="Site plan (site.toml): its origin, and what to click on.")
+    ] = None,
+    save: Annotated[bool, typer.Option("--write", help="Write into the configuration.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    page: Annotated[bool, typer.Option(help="Serve a page with a picture to click on.")] = False,
+    listen: Annotated[str, typer.Option(help="Where to serve the page.")] = "127.0.0.1:0",
+    picture: Annotated[
+        Path | None, typer.Option(help="Picture for the page, in place of the camera's.")
+    ] = None,
+) -> None:
+    """Find where on the ground each point of the picture is, and say how well that is known.
+
+    Pairs that do not agree with the others are left out. Ends with 0, with 2 if anything given
+    cannot be used.
+    """
+    from edge.calibration.command import camera_of, run  # noqa: PLC0415  # heavy, not for `run`
+    from edge.calibration.serve import serve  # noqa: PLC0415
+
+    settings = _read(config, flags)
+    try:
+        camera = camera_of(settings, config)
+        if page:
+            serve(
+                config, camera, listen=listen, picture=picture, origin=origin, site=site,
+                save=save, say=typer.echo,
+            )  # fmt: skip
+            return
+        run(
+            config, camera, marks=pairs, size=size, origin=origin, site=site,
+            save=save, as_json=as_json, say=typer.echo,
+        )  # fmt: skip
+    except EdgeError as fault:
+        _refuse(str(fault))
+
+
 def _camera(clip: Path, config: Path | None, model: Path | None) -> Camera:
     """Camera that an agent with this configuration has, looking at a clip instead."""
     if config is None:

@@ -24,6 +24,7 @@ from edge.configuration.drawing import DrawnOn, in_pixels, misplaced
 from edge.configuration.explain import Origins
 from edge.identity.folder import IdentityError, read_identity
 from edge.sensors.kinds import AnySensor
+from edge.vision.lens import LensSettings
 from edge.vision.settings import (
     DetectorEvery,
     GroundPair,
@@ -112,6 +113,7 @@ class Camera(_Table):
     lost_after_s: Positive = 10.0
     drawn_on: DrawnOn = None
     calibration: list[tuple[float, float, float, float]] = []
+    lens: LensSettings | None = None
     detector: Path | None = None
     detector_sha256: str | None = None
     detector_every: DetectorEvery = "auto"
@@ -159,6 +161,7 @@ class Camera(_Table):
             zones=self.zones,
             masks=self.masks,
             ground=[GroundPair(image=(u, v), ground=(x, y)) for u, v, x, y in self.calibration],
+            lens=self.lens,
             longest_stop=self.longest_stop_s,
             live=self.pace == "realtime" or not self.is_file,
         )

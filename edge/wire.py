@@ -42,6 +42,7 @@ class Crossed(NamedTuple):
     track: int
     speed: float  # [m/s], nan unknown
     confidence: float
+    speed_sd: float = float("nan")  # standard error of the speed [m/s]
 
 
 class Turned(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from contracts.classes import RoadUser
+from contracts.classes import SIZE, RoadUser
 from contracts.clock import MICROSECONDS
 from edge.errors import TruthError
 from edge.verify.passing import passed
@@ -18,11 +18,13 @@ from edge.verify.scoring import (
     GateScores,
     Overall,
     Passages,
+    PlaceScores,
     Totals,
     by_class,
     overall,
     score_boxes,
     score_passages,
+    score_places,
 )
 from edge.verify.truth import Annotations, Counted, kind_of
 from edge.vision.boxes import centre, clip, foot, size
@@ -34,6 +36,8 @@ KM_H: Final = 3.6
 DIRECTIONS: Final = ("in", "out")
 PEDESTRIANS: Final = (RoadUser.UNKNOWN, RoadUser.PEDESTRIAN)
 """Classes that what MOTChallenge annotates may have here."""
+PEDESTRIAN_DEPTH: Final = SIZE[RoadUser.PEDESTRIAN][1]
+"""Of what is annotated. [m]"""
 Place = tuple[str, str]
 """Line and direction."""
 
@@ -47,6 +51,7 @@ class Comparison(NamedTuple):
     by_class: Floats  # (G, classes) as counted
     overall: Overall
     boxes: BoxScores | None
+    places: PlaceScores | None
     notes: list[str]  # what is unknown or not judged, and why
 
 
@@ -77,7 +82,7 @@ def compare(
         If the truth is of another clip: it goes on after this one's end.
     """
     gates = list(product((line.id for line in seen.lines), DIRECTIONS))
-    notes, boxes = [], None
+    notes, boxes, places = [], None, None
     if isinstance(truth, Counted):
         _check_moments(truth, seen, path)
         true = _counted(truth, gates, seen)
@@ -86,6 +91,13 @@ def compare(
         true = _annotated(truth.boxes, gates, seen, anchor)
         annotated = np.isin(seen.kind, PEDESTRIANS)
         boxes = score_boxes(truth.boxes, seen.boxes.pick(annotated), truth.ignored)
+        if truth.place is not None and np.isfinite(seen.place).any():
+            # annotated are feet; the agent says where the middle is
+            foot_point = seen.place - PEDESTRIAN_DEPTH / 2 * seen.away * (anchor == "foot")
+            places = score_places(
+                truth.boxes, truth.place,
+                seen.boxes.pick(annotated), foot_point[annotated],
+            )  # fmt: skip
         if others := int((~annotated).sum()):
             notes = [f"{others} boxes of other classes are not judged: MOT annotates pedestrians"]
         seen = seen._replace(crossings=[c for c in seen.crossings if c.kind in PEDESTRIANS])
@@ -93,7 +105,9 @@ def compare(
     scores = score_passages(true.passages, found, true.totals, tolerance=tolerance)
     table = by_class(found, len(gates))
     notes += _unknown(gates, true, scores, table, found)
-    return Comparison(gates, true.totals, scores, table, overall(scores, true.totals), boxes, notes)
+    return Comparison(
+        gates, true.totals, scores, table, overall(scores, true.totals), boxes, places, notes
+    )
 
 
 def _check_moments(truth: Counted, seen: Replay, path: Path) -> None:

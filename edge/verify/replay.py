@@ -13,7 +13,8 @@ from edge.verify.scoring import Boxed
 from edge.verify.truth import TruthLine
 from edge.vision.counting import Crossing
 from edge.vision.frames import Bytes, Floats, Integers
-from edge.vision.pipeline import Pipeline
+from edge.vision.ground import away_from_camera
+from edge.vision.pipeline import Pipeline, ground_of
 from edge.vision.settings import LineSettings, VisionSettings
 
 
@@ -29,6 +30,8 @@ class Replay(NamedTuple):
     crossings: list[Crossing]
     boxes: Boxed
     kind: Bytes  # RoadUser of each box
+    place: Floats  # (n, 2) middle of each on the ground, nan without calibration [m]
+    away: Floats  # (n, 2) direction away from the camera there, of unit length
 
     def moment(self, number: Floats) -> Floats:
         """Moments [s] since the first frame of frames by their numbers."""
@@ -62,7 +65,7 @@ def replay(
         If it cannot be read to its end.
     """
     crossings: list[Crossing] = []
-    number, captured, ids, boxes, kinds = [], [], [], [], []
+    number, captured, ids, boxes, kinds, places = [], [], [], [], [], []
     with open_video(camera, clock) as video:
         size = video.width, video.height
         camera = camera.opened(*size)
@@ -83,6 +86,7 @@ def replay(
             ids.append(seen.id)
             boxes.append(seen.box)
             kinds.append(seen.kind)
+            places.append(np.column_stack((seen.x, seen.y)))
             crossings += seen.crossings
             done = (frame.captured - captured[0]) / MICROSECONDS
             progress(min(done / video.duration, 1.0) if video.duration else 0.0)
@@ -90,6 +94,8 @@ def replay(
         msg = f"{camera.shown} has no frame that can be decoded"
         raise SourceError(msg)
     each = np.array([len(one) for one in ids])
+    place = np.concatenate(places).astype(float)
+    ground = ground_of(camera.vision(*size), *size)
     return Replay(
         *size, drawn, video.dropped,
         np.array(number), np.array(captured), crossings,
@@ -99,6 +105,8 @@ def replay(
             np.concatenate(boxes).astype(float),
         ),
         np.concatenate(kinds),
+        place,
+        np.full_like(place, np.nan) if ground is None else away_from_camera(ground, place),
     )  # fmt: skip
 
 

@@ -29,6 +29,9 @@ def tables(found: Verified) -> Iterator[str | Table]:
         yield speed_table(c)
     if c.boxes is not None:
         yield box_table(c.boxes)
+    if c.places is not None:
+        p = c.places
+        yield f"position error of {p.pairs} boxes: {p.median:.2f} m median, {p.p95:.2f} m p95"
     yield from c.notes
 
 
@@ -100,6 +103,13 @@ def as_document(found: Verified) -> dict[str, Any]:
         "speed": _speeds(o.speeds, o.speed_bias, o.speed_error),
         "gates": [_gate(c, i) for i in range(len(c.gates))],
         "boxes": None if boxes is None else {k: _number(v) for k, v in boxes._asdict().items()},
+        "places": None
+        if c.places is None
+        else {
+            "pairs": c.places.pairs,
+            "median_error_m": _number(c.places.median),
+            "p95_error_m": _number(c.places.p95),
+        },
         "notes": c.notes,
     }
 

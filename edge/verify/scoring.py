@@ -232,6 +232,37 @@ def score_boxes(true: Boxed, found: Boxed, ignored: Boxed) -> BoxScores:
     )  # fmt: skip
 
 
+class PlaceScores(NamedTuple):
+    """How far places on the ground are from where they truly were."""
+
+    pairs: int
+    median: float  # [m]
+    p95: float  # [m]
+
+
+def score_places(true: Boxed, place: Floats, found: Boxed, seen: Floats) -> PlaceScores:
+    """Score places of boxes that are paired in each picture at an IoU of 0.5.
+
+    Parameters
+    ----------
+    true, place : Boxed, (n, 2) float
+        What was annotated, and where it stood. [m]
+    found, seen : Boxed, (m, 2) float
+        What the agent says.
+    """
+    apart = [np.zeros(0)]
+    for frame in np.intersect1d(true.frame, found.frame):
+        t, f = np.flatnonzero(true.frame == frame), np.flatnonzero(found.frame == frame)
+        alike = iou(true.box[t], found.box[f])
+        pairs = best_pairs(np.where(alike >= LEAST_IOU, 1 - alike, np.inf))
+        apart.append(np.hypot(*(seen[f[pairs.found]] - place[t[pairs.true]]).T))
+    far = np.concatenate(apart)
+    far = far[np.isfinite(far)]
+    if not len(far):
+        return PlaceScores(0, np.nan, np.nan)
+    return PlaceScores(len(far), float(np.median(far)), float(np.percentile(far, 95)))
+
+
 def _rows(boxed: Boxed, frame: int) -> slice:
     """Rows of one picture."""
     return slice(*np.searchsorted(boxed.frame, [frame, frame + 1]))

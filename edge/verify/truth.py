@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from contracts.classes import RoadUser
 from edge.errors import TruthError
 from edge.verify.scoring import Boxed
+from edge.vision.frames import Floats
 
 MOST: Final = 5000
 """Passages of a file: pairing them takes memory and time. Full: refused."""
@@ -134,6 +135,7 @@ class Annotations(NamedTuple):
     boxes: Boxed
     ignored: Boxed  # whatever lies there is neither right nor wrong
     last: tuple[int, int]  # highest frame, and the line of the file that names it
+    place: Floats | None = None  # (n, 2) of the boxes' feet on the ground [m]
 
 
 def kind_of(name: str | None) -> RoadUser:
@@ -210,6 +212,8 @@ def _explain(fault: ValidationError) -> list[str]:
 
 _COLUMNS: Final = "frame,id,left,top,width,height,conf"
 _FEWEST: Final = 7
+_WITH_PLACES: Final = 10
+_NOWHERE: Final = -1.0
 
 
 def _mot(path: Path, text: str) -> Annotations:
@@ -223,9 +227,9 @@ def _mot(path: Path, text: str) -> Annotations:
         except ValueError as fault:
             msg = f"{path}:{number}: {line[:60]!r}: {fault}; a line is {_COLUMNS},..."
             raise TruthError(msg) from None
-        first = seen.setdefault(row[:2], number)
+        first = seen.setdefault((int(row[0]), int(row[1])), number)
         if first != number:
-            msg = f"{path}:{number}: frame {row[0]} has id {row[1]} in line {first} already"
+            msg = f"{path}:{number}: frame {row[0]:.0f} has id {row[1]:.0f} in line {first} already"
             raise TruthError(f"{msg}; remove one of them")
         rows.append(row)
     if not rows:
@@ -241,10 +245,23 @@ def _mot(path: Path, text: str) -> Annotations:
     wanted = table[:, 6] != 0
     highest = int(boxes.frame.max())
     last = highest, seen[highest + 1, int(boxes.id[boxes.frame.argmax()])]
-    return Annotations(boxes.pick(wanted), boxes.pick(~wanted), last)
+    # where nobody measured places, all of them are -1
+    place = table[wanted, 7:9] if (table[:, 7:9] != _NOWHERE).any() else None
+    return Annotations(boxes.pick(wanted), boxes.pick(~wanted), last, place)
 
 
-def _box(line: str) -> tuple[int, int, float, float, float, float, float]:
+def _place(fields: list[str]) -> tuple[float, float]:
+    """Metres on the ground, of MOT15's 3D files; elsewhere -1, or MOT16's class and visibility."""
+    if len(fields) != _WITH_PLACES:
+        return _NOWHERE, _NOWHERE
+    x, y = float(fields[7]), float(fields[8])
+    if not (math.isfinite(x) and math.isfinite(y)):
+        msg = "x and y are not finite"
+        raise ValueError(msg)
+    return x, y
+
+
+def _box(line: str) -> tuple[float, ...]:
     fields = line.split(",")
     if len(fields) < _FEWEST:
         msg = f"{len(fields)} columns, at least {_FEWEST} are wanted"
@@ -259,7 +276,7 @@ def _box(line: str) -> tuple[int, int, float, float, float, float, float]:
     if min(width, height) <= 0:
         msg = "width and height are greater than 0"
         raise ValueError(msg)
-    return int(frame), int(who), left, top, width, height, conf
+    return int(frame), int(who), left, top, width, height, conf, *_place(fields)
 
 
 _READERS: Final[Mapping[str, Callable[[Path, str], Counted | Annotations]]] = {

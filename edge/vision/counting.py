@@ -46,6 +46,7 @@ class Crossing(NamedTuple):
     captured: int  # moment of the passage, between frames [µs]
     speed: float  # on the ground, nan where it is not known [m/s]
     confidence: float
+    speed_sd: float = np.nan  # standard error of the speed [m/s]
 
 
 class Passages(NamedTuple):
@@ -165,7 +166,7 @@ class Counter:
     def step(
         self, ids: Ids, seen: Bools, confirmed: Bools, points: Floats, size: Floats,
         kind: Bytes, speed: Floats, score: Floats, captured: int,
-        parted: Ids = NOBODY,
+        parted: Ids = NOBODY, speed_sd: Floats | None = None,
     ) -> list[Crossing]:  # fmt: skip
         """Advance by one frame.
 
@@ -183,8 +184,11 @@ class Counter:
             Moment of the frame. [µs]
         parted : (k, 2) uint32
             Confirmed tracks that came out of a group, and the track that the group was.
+        speed_sd : (n,) float or None
+            Standard error of the speed. [m/s]
         """
         crossings = []
+        error = np.full(len(ids), np.nan) if speed_sd is None else speed_sd
         for gate in self._gates:
             found = gate.step(ids[seen], points[seen], size[seen], ids, captured)
             hidden = gate.parted(parted, ids)
@@ -194,7 +198,7 @@ class Counter:
             for row, inwards, moment in zip(rows, inward, when, strict=True):
                 crossing = Crossing(
                     gate.line.id, "in" if inwards else "out", int(ids[row]), int(kind[row]),
-                    int(moment), float(speed[row]), float(score[row]),
+                    int(moment), float(speed[row]), float(score[row]), float(error[row]),
                 )  # fmt: skip
                 if confirmed[row]:
                     crossings.append(crossing)

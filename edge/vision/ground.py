@@ -7,13 +7,20 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.vision.frames import Floats, Ids
+from edge.vision.lens import Lens
 
 FEWEST_PAIRS: Final = 4
+CLICK: Final = 1.5
+"""Standard error of a point that somebody marked in a picture, per axis. [px]"""
+SURVEY: Final = 0.05
+"""Standard error of a point that somebody measured on the ground, per axis. [m]"""
 WINDOW: Final = 0.8
 """Time over which a speed is measured. [s]"""
 SHORTEST: Final = 0.25
 """Time of observation below which no speed is given. [s]"""
 HISTORY: Final = 32  # positions kept per track; full: the oldest goes
+CLEAR: Final = 3.0
+"""Speed in its standard errors from which its direction is clear, to a third of a radian."""
 MOVING: Final = 0.5
 """Speed below which the direction of travel is noise. [m/s]"""
 
@@ -30,21 +37,24 @@ class Places(NamedTuple):
 
 
 class Ground:
-    """Homography from image to ground.
+    """The way from the image to the ground: what the lens bends is unbent, then a homography.
 
     Parameters
     ----------
     matrix : (3, 3) float
-        Takes homogeneous image points [px] to homogeneous ground points [m]; the last coordinate
-        is positive before the horizon.
+        Takes homogeneous undistorted image points [px] to homogeneous ground points [m]; the last
+        coordinate is positive before the horizon.
+    lens : Lens or None
+        None: it distorts nothing.
     """
 
-    def __init__(self, matrix: Floats) -> None:
+    def __init__(self, matrix: Floats, lens: Lens | None = None) -> None:
         self.matrix = matrix
+        self.lens = lens
 
     @classmethod
-    def from_pairs(cls, image: Floats, ground: Floats) -> Self:
-        """Least-squares homography through n >= 4 pairs of points.
+    def from_pairs(cls, image: Floats, ground: Floats, lens: Lens | None = None) -> Self:
+        """Homography that fits n >= 4 pairs of points best, as well as each can be known.
 
         Parameters
         ----------
@@ -52,43 +62,113 @@ class Ground:
             Points in the picture. [px]
         ground : (n, 2) float
             The same points on the ground. [m]
+        lens : Lens or None
+            None: it distorts nothing.
         """
         if len(image) < FEWEST_PAIRS:
             msg = f"homography has {len(image)} point pairs; give at least {FEWEST_PAIRS}"
             raise GroundError(msg)
         image, ground = np.asarray(image, float), np.asarray(ground, float)
+        straight = image if lens is None else lens.undistort(image).points
+        if not np.isfinite(straight).all():
+            msg = "homography: the lens shows no point there; check k1, k2 and the focal length"
+            raise GroundError(msg)
         origin = ground.mean(axis=0)  # centred, so that large coordinates cost no digits
-        matrix, _ = cv2.findHomography(image, ground - origin, 0)
+        matrix, _ = cv2.findHomography(straight, ground - origin, 0)
         flat = matrix is None or not np.isfinite(matrix).all()
         # the inverse of a good homography exists well beyond rounding
         if flat or abs(np.linalg.det(matrix / np.linalg.norm(matrix))) < 1e-12:  # noqa: PLR2004
             msg = "homography: the points lie on one line; give four of which no three do"
             raise GroundError(msg)
+        if len(image) > FEWEST_PAIRS:
+            matrix = weighed(np.asarray(matrix, float), straight, ground - origin)
         back = np.array([[1, 0, origin[0]], [0, 1, origin[1]], [0, 0, 1]])
         matrix = back @ matrix
-        front = np.column_stack((image, np.ones(len(image)))) @ matrix[2]
+        front = np.column_stack((straight, np.ones(len(image)))) @ matrix[2]
         if front.min() <= 0 <= front.max():
             msg = "homography: the horizon runs between the points; check their order"
             raise GroundError(msg)
-        return cls(matrix * np.sign(front[0]))
+        return cls(matrix * np.sign(front[0]), lens)
 
     def places(self, points: Floats) -> Places:
         """Ground positions of image points (n, 2) [px]; nan beyond the horizon."""
-        h = self.matrix
-        u = np.column_stack((points, np.ones(len(points)))) @ h.T
-        u[u[:, 2] <= 0] = np.nan
-        with np.errstate(divide="ignore", invalid="ignore"):
-            xy = u[:, :2] / u[:, 2:]
-            jacobian = (h[None, :2, :2] - xy[:, :, None] * h[None, None, 2, :2]) / u[
-                :, 2, None, None
-            ]
-        return Places(xy, jacobian)
+        if self.lens is None:
+            return projected(self.matrix, points)
+        straight = self.lens.undistort(points)
+        at = projected(self.matrix, straight.points)
+        return Places(at.xy, at.jacobian @ straight.jacobian)
 
     def image(self, xy: Floats) -> Floats:
-        """Image points (n, 2) [px] of ground positions (n, 2) [m]."""
+        """Image points (n, 2) [px] of ground positions (n, 2) [m]; nan behind the camera."""
         u = np.column_stack((xy, np.ones(len(xy)))) @ np.linalg.inv(self.matrix).T
+        # the inverse of a matrix that is positive in front is positive in front
+        u[u[:, 2] <= 0] = np.nan
         points: Floats = u[:, :2] / u[:, 2:]
-        return points
+        return points if self.lens is None else self.lens.distort(points)
+
+
+def projected(matrix: Floats, points: Floats) -> Places:
+    """Where a homography (3, 3) takes points (n, 2), with the slope; nan beyond the horizon."""
+    u = np.column_stack((points, np.ones(len(points)))) @ matrix.T
+    u[~(u[:, 2] > 0)] = np.nan
+    with np.errstate(divide="ignore", invalid="ignore"):
+        xy = u[:, :2] / u[:, 2:]
+        jacobian = (matrix[None, :2, :2] - xy[:, :, None] * matrix[None, None, 2, :2]) / u[
+            :, 2, None, None
+        ]
+    return Places(xy, jacobian)
+
+
+def whitened(jacobian: Floats) -> Floats:
+    """Factors (n, 2, 2) that give errors on the ground (n, 2) [m] unit variance.
+
+    A click errs by `CLICK` in the picture, which is little near by and much far away; what was
+    surveyed errs by `SURVEY` everywhere.
+    """
+    cov = CLICK**2 * jacobian @ jacobian.swapaxes(1, 2) + SURVEY**2 * np.eye(2)
+    white: Floats = np.linalg.inv(np.linalg.cholesky(cov))
+    return white
+
+
+def weighed(matrix: Floats, image: Floats, ground: Floats) -> Floats:
+    """Homography (3, 3) near `matrix` with the least weighted squares of its errors.
+
+    Parameters
+    ----------
+    matrix : (3, 3) float
+        Where to begin.
+    image, ground : (n, 2) float
+        Undistorted points [px], and the same ones on the ground. [m]
+    """
+    middle, spread = image.mean(axis=0), image.std()
+    near = np.column_stack(((image - middle) / spread, np.ones(len(image))))
+    scale = np.array([[spread, 0, middle[0]], [0, spread, middle[1]], [0, 0, 1]])
+    h = matrix @ scale
+    for _ in range(8):
+        h = h / h[2, 2]
+        u = near @ h.T
+        xy = u[:, :2] / u[:, 2:]
+        slope = (h[None, :2, :2] - xy[:, :, None] * h[None, None, 2, :2]) / u[:, 2, None, None]
+        white = whitened(slope / spread)
+        zero, part = np.zeros_like(near), near / u[:, 2:]
+        rows = np.stack((
+            np.hstack((part, zero, -xy[:, :1] * part[:, :2])),
+            np.hstack((zero, part, -xy[:, 1:] * part[:, :2])),
+        ), axis=1)  # fmt: skip
+        error = np.einsum("nij,nj->ni", white, ground - xy)
+        step, *_ = np.linalg.lstsq((white @ rows).reshape(-1, 8), error.ravel(), rcond=None)
+        h = h + np.append(step, 0.0).reshape(3, 3)
+        if np.abs(step).max() < 1e-9 * np.abs(h).max():
+            break
+    better: Floats = h @ np.linalg.inv(scale)
+    return better if np.isfinite(better).all() else matrix
+
+
+def away_from_camera(ground: Ground, xy: Floats) -> Floats:
+    """Directions (n, 2), of unit length, in which what is at places (n, 2) [m] is looked at."""
+    up = -ground.places(ground.image(xy)).jacobian[:, :, 1]
+    away: Floats = up / np.hypot(up[:, :1], up[:, 1:])
+    return away
 
 
 class Motions(NamedTuple):
@@ -98,6 +178,14 @@ class Motions(NamedTuple):
     velocity: Floats  # (n, 2) [m/s]
     speed_sd: Floats  # (n,) standard error of the velocity, per axis [m/s]
     heading: Floats  # (n,) 0 = east, counter-clockwise [rad]
+
+
+def clear_heading(motions: Motions) -> Floats:
+    """Directions of travel (n,) of who surely moves; nan for the others. [rad]."""
+    pace = np.hypot(*motions.velocity.T)
+    with np.errstate(invalid="ignore"):
+        clear = (pace >= MOVING) & (pace > CLEAR * motions.speed_sd)
+    return np.where(clear, motions.heading, np.nan)
 
 
 class Odometer:

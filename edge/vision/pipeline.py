@@ -13,11 +13,14 @@ from edge.vision.counting import Counter, Crossing, Line
 from edge.vision.detections import Detections
 from edge.vision.frames import Bytes, Float32s, Floats, Frame, Ids, Image, Integers
 from edge.vision.fusion import blind, fuse, without_motion
-from edge.vision.ground import Ground, Motions, Odometer
+from edge.vision.ground import Ground, Motions, Odometer, clear_heading
+from edge.vision.lens import Lens
 from edge.vision.motion import Motion
 from edge.vision.naming import Naming
+from edge.vision.pose import projection
 from edge.vision.settings import VisionSettings
-from edge.vision.tracker import PATIENCE, Tracker
+from edge.vision.sizes import Dimensions, Sizes, View
+from edge.vision.tracker import BORDER, PATIENCE, Tracker
 from edge.vision.tracks import Tracks, standing
 from edge.vision.turns import Turn, Turns
 from edge.vision.zones import Occupancy, Visit, Zone, Zones
@@ -40,6 +43,7 @@ class Observation(NamedTuple):
     y: Float32s  # (n,) north [m]
     vx: Float32s  # (n,) [m/s]
     vy: Float32s  # (n,) [m/s]
+    speed_sd: Float32s  # (n,) standard error of vx and of vy [m/s]
     heading: Float32s  # (n,) 0 = east, counter-clockwise [rad]
     sd: Float32s  # (n,) standard deviation of x and of y [m]
     length: Float32s  # (n,) [m], nan where not measured
@@ -81,15 +85,7 @@ class Pipeline:
     def _draw(self, settings: VisionSettings) -> None:
         """Take in what lies where in the picture."""
         self._settings = settings
-        pairs = settings.ground
-        self._ground = (
-            Ground.from_pairs(
-                np.array([p.image for p in pairs], float),
-                np.array([p.ground for p in pairs], float),
-            )
-            if pairs
-            else None
-        )
+        self._ground: Ground | None = None
         self.masks: list[Integers] = [np.round(m).astype(np.int64) for m in settings.masks]
 
     def _begin(self, image: Image) -> None:
@@ -106,6 +102,12 @@ class Pipeline:
             [Zone(zone.id, np.array(zone.corners, float)) for zone in self._settings.zones]
         )
         self._odometer = Odometer()
+        self._ground = ground_of(self._settings, width, height)
+        self._sizes = (
+            None
+            if self._ground is None
+            else Sizes(view_of(self._settings, self._ground, width, height))
+        )
 
     def step(self, frame: Frame) -> Observation:
         """Look at the next frame."""
@@ -142,36 +144,54 @@ class Pipeline:
         extent = np.minimum(size(clip(boxes, width, height)), LARGEST * np.hypot(width, height))
         crossings = self._counter.step(
             tracks.id, seen, tracks.confirmed, point, extent, kind, speed, tracks.score,
-            captured, self._tracker.parted,
+            captured, self._tracker.parted, state.speed_sd,
         )  # fmt: skip
         turns = self._turns.step(tracks.id, crossings)
         visits, occupancy = self._zones.step(
             tracks.id, seen, tracks.confirmed, point, extent, kind, tracks.score, captured
         )
         show = shown(tracks, captured, width, height)
-        xy = self._middle(state, point, kind)
-        single = (xy[:, 0], xy[:, 1], *state.velocity.T, state.heading, sd)
-        x, y, vx, vy, heading, sd = (column[show].astype(np.float32) for column in single)
-        unknown = np.full(len(show), np.nan, np.float32)
+        dimensions = self._measure(tracks, state, kind, captured)
+        xy = self._middle(state, point, kind, dimensions)
+        single = (*xy.T, *state.velocity.T, state.speed_sd, state.heading, sd, *dimensions)
+        x, y, vx, vy, speed_sd, heading, sd, length, breadth = (
+            column[show].astype(np.float32) for column in single
+        )
         box = clip(boxes[show], width, height).astype(np.float32)
         return Observation(
             captured, tracks.id[show], kind[show], box,
-            x, y, vx, vy, heading, sd, unknown, unknown, tracks.score[show].astype(np.float32),
+            x, y, vx, vy, speed_sd, heading, sd, length, breadth,
+            tracks.score[show].astype(np.float32),
             crossings, turns, visits, occupancy,
             clip(np.concatenate((boxes, found.boxes)), width, height),
         )  # fmt: skip
 
-    def _middle(self, state: Motions, point: Floats, kind: Bytes) -> Floats:
+    def _measure(self, tracks: Tracks, state: Motions, kind: Bytes, captured: int) -> Dimensions:
+        """Length and width of all tracks."""
+        if self._sizes is None:
+            unknown = np.full(len(tracks), np.nan)
+            return Dimensions(unknown, unknown)
+        height, width = self._shape[:2]
+        boxes = tracks.boxes
+        inside = (boxes[:, :2] > BORDER * width).all(axis=1)
+        inside &= (boxes[:, 2:] < np.array([width, height]) - BORDER * width).all(axis=1)
+        whole = (tracks.seen == captured) & tracks.alone_now & inside
+        return self._sizes.step(tracks.id, boxes, whole, clear_heading(state), kind, captured)
+
+    def _middle(self, state: Motions, point: Floats, kind: Bytes, dimensions: Dimensions) -> Floats:
         """Middle (n, 2) [m] of road users: their foot point is where they begin, seen from here."""
         if self._ground is None or self._settings.anchor == "centre":
             return state.xy
         away = -self._ground.places(point).jacobian[:, :, 1]
         away /= np.hypot(*away.T)[:, None]
         along = state.heading - np.arctan2(away[:, 1], away[:, 0])
-        length, width = _SIZES[kind].T
+        usual = np.where((kind == RoadUser.UNKNOWN)[:, None], 0.0, _SIZES[kind])
+        length, width = (
+            np.where(np.isnan(own), other, own)
+            for own, other in zip(dimensions, usual.T, strict=True)
+        )
         half = (length * np.abs(np.cos(along)) + width * np.abs(np.sin(along))) / 2
         half = np.where(np.isnan(half), (length + width) / 4, half)
-        half[kind == RoadUser.UNKNOWN] = 0.0
         middle: Floats = state.xy + half[:, None] * away
         return middle
 
@@ -190,6 +210,31 @@ class Pipeline:
         vote = seen & tracks.alone_now & (kind != RoadUser.UNKNOWN)
         tracks.votes[np.flatnonzero(vote), kind[vote]] += SIZE_VOTE
         return state, sd
+
+
+def ground_of(settings: VisionSettings, width: int, height: int) -> Ground | None:
+    """Find the way to the ground from pictures of this size [px]; None where nothing tells it.
+
+    Raises
+    ------
+    GroundError
+        If the pairs of points give none.
+    """
+    if not settings.ground:
+        return None
+    return Ground.from_pairs(
+        np.array([pair.image for pair in settings.ground], float),
+        np.array([pair.ground for pair in settings.ground], float),
+        None if settings.lens is None else settings.lens.lens(width, height),
+    )
+
+
+def view_of(settings: VisionSettings, ground: Ground, width: int, height: int) -> View:
+    """Geometry of the camera that shows the ground so."""
+    lens = ground.lens or Lens.ideal(width, height)
+    known = settings.lens is not None and settings.lens.knows_focal
+    camera = projection(ground, lens, float(lens.focal[0]) if known else None)
+    return View(camera, ground.matrix, lens, settings.anchor == "centre")
 
 
 def shown(tracks: Tracks, captured: int, width: int, height: int) -> Integers:

@@ -6,6 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
 
+from edge.vision.lens import LensSettings
+
 Pixel = tuple[float, float]
 """x to the right, y down, from the image's top left. [px]"""
 
@@ -100,6 +102,7 @@ class VisionSettings(_Part):
     )
     ground: list[GroundPair] = Field([], description="none, or at least four, no three on a line")
     live: bool = Field(False, description="frames come in their own time, and must be kept up with")
+    lens: LensSettings | None = Field(None, description="its distortion; none: it has none")
     longest_stop: float = Field(
         300.0, gt=0, le=3600, description="how long a standing road user is kept apart [s]"
     )

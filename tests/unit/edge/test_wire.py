@@ -27,7 +27,9 @@ MESSAGES: list[Message] = [
         1, 0.02, 0, visits=[Visited(2, "stop", 1, 7, 3.5, 0.5)], occupancy=[Occupied(1, "a", 5, 2)]
     ),
     Seen(1, 0.02, 0, turns=[Turned(2, "north>", 5, 7, 4.5, 0.5)]),
-    Seen(1, 0.02, 0, True, b"\x01" * TRACKS.itemsize, [Crossed(2, "north", -1, 5, 7, 13.9, 0.5)]),
+    Seen(
+        1, 0.02, 0, True, b"\x01" * TRACKS.itemsize, [Crossed(2, "north", -1, 5, 7, 13.9, 0.5, 0.4)]
+    ),
     Picture(3, b"\xff\xd8"),
     Ended("the link went"),
 ]

@@ -16,6 +16,7 @@ from edge.verify.scoring import (
     overall,
     score_boxes,
     score_passages,
+    score_places,
 )
 
 GATES = 3
@@ -220,3 +221,17 @@ def test_one_track_cannot_stand_for_two():
     true = boxed((0, 1, 0, 0), (1, 2, 0, 0))
     s = score_boxes(true, boxed((0, 5, 0, 0), (1, 5, 0, 0)), NONE)
     assert (s.recall, s.track_recall) == (1, 0.5)
+
+
+def test_places_are_compared_where_boxes_are_the_same():
+    box = np.array([[0.0, 0, 10, 20], [50, 0, 60, 20], [0, 0, 10, 20]])
+    true = Boxed(np.array([0, 0, 1]), np.array([1, 2, 1]), box)
+    place = np.array([[0.0, 0], [5, 5], [9, 9]])
+    found = Boxed(np.array([0, 0, 2]), np.array([7, 8, 7]), box[[1, 0, 0]] + 0.5)
+    seen = np.array([[5.0, 5.3], [0.4, 0], [1, 1]])
+    scores = score_places(true, place, found, seen)
+    assert scores.pairs == 2
+    assert scores.median == pytest.approx(0.35)
+    nowhere = score_places(true, place, found, np.full((3, 2), np.nan))
+    assert nowhere.pairs == 0
+    assert np.isnan(nowhere.median)

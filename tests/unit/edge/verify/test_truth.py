@@ -136,3 +136,16 @@ def test_boxes_come_back_as_they_were_written(tmp_path_factory, rows):
 @pytest.mark.parametrize("path", sorted(OWN.glob("*.toml")), ids=lambda path: path.stem)
 def test_our_own_files_can_be_read(path):
     assert isinstance(read_truth(path), Counted)
+
+
+def test_metres_are_read_where_there_are_some(tmp_path):
+    path = tmp_path / "gt.txt"
+    path.write_text("1,1,2,3,4,5,1,-7.5,2.25,0\n1,2,9,9,4,5,0,8,8,0\n2,1,2,3,4,5,1,-1,-1,0\n")
+    assert read_truth(path).place.tolist() == [[-7.5, 2.25], [-1, -1]]
+    path.write_text("1,1,2,3,4,5,1,-1,-1,-1\n")
+    assert read_truth(path).place is None
+    path.write_text("1,1,2,3,4,5,1,1,0.5\n")  # MOT16: class and visibility
+    assert read_truth(path).place is None
+    path.write_text("1,1,2,3,4,5,1,nan,2,0\n")
+    with pytest.raises(TruthError, match="x and y are not finite"):
+        read_truth(path)

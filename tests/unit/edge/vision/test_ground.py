@@ -3,7 +3,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.vision.ground import Ground, GroundError, Odometer, line_fit
+from edge.vision.ground import (
+    Ground,
+    GroundError,
+    Motions,
+    Odometer,
+    clear_heading,
+    line_fit,
+)
 
 # a camera 8 m up that looks down the road: four marks, as an installer would give them
 IMAGE = np.array([[100.0, 340.0], [540.0, 340.0], [260.0, 140.0], [380.0, 140.0]])
@@ -100,3 +107,28 @@ def test_odometer_forgets_who_left_and_mixes_nobody_up():
     state = drive(odometer, 1, 8.0, ids=(9, 12), start=10)
     assert np.allclose(state.velocity[0], [8, 0])
     assert np.isnan(state.velocity[1]).all()
+
+
+@given(st.integers(0, 2**31))
+def test_far_marks_do_not_outweigh_near_ones(seed):
+    """Clicks err by as many pixels everywhere; what is far errs by more metres."""
+    rng = np.random.default_rng(seed)
+    true = Ground.from_pairs(IMAGE, ROAD)
+    image = rng.uniform((150, 145), (490, 335), (30, 2))
+    clicked = image + rng.normal(0, 1.5, image.shape)
+    found = Ground.from_pairs(clicked, true.places(image).xy)
+    near = np.array([[300.0, 330.0], [200.0, 300.0], [400.0, 300.0]])
+    assert np.abs(found.places(near).xy - true.places(near).xy).max() < 0.25
+
+
+def test_behind_the_camera_is_nowhere_in_the_picture():
+    ground = Ground.from_pairs(IMAGE, ROAD)
+    assert np.isnan(ground.image(np.array([[0.0, -60.0]]))).all()
+
+
+def test_the_direction_of_who_hardly_moves_is_not_clear():
+    motions = Motions(
+        np.zeros((3, 2)), np.array([[2.0, 0], [2.0, 0], [0.3, 0]]), np.array([0.1, 1.0, 0.01]),
+        np.zeros(3),
+    )  # fmt: skip
+    assert np.isnan(clear_heading(motions)).tolist() == [False, True, True]

@@ -60,6 +60,10 @@ def test_a_car_is_found_measured_and_counted_once():
     (crossing,) = crossings(seen)
     assert (crossing.line, crossing.direction, crossing.track) == ("gate", "in", last.id[0])
     assert crossing.speed == pytest.approx(8.0, abs=0.4)
+    assert 0 < crossing.speed_sd < 0.5
+    assert 0 < last.speed_sd[0] < 0.5
+    assert last.length[0] == pytest.approx(4.5, rel=0.1)
+    assert last.width[0] == pytest.approx(1.8, rel=0.15)
     began = 31 * 1_000_000 // RATE
     passed = began + (320 - 45 - 40) / 16 * 1_000_000 / RATE
     assert crossing.captured == pytest.approx(passed, abs=60_000)
@@ -67,8 +71,8 @@ def test_a_car_is_found_measured_and_counted_once():
 
 def test_without_marks_there_is_no_place_and_no_speed():
     seen = settled(lines=[LINE]).drive(np.arange(40, 520, 16))
-    assert np.isnan([seen[-1].x, seen[-1].vx, seen[-1].sd, seen[-1].heading]).all()
-    assert np.isnan(crossings(seen)[0].speed)
+    assert np.isnan([seen[-1].x, seen[-1].vx, seen[-1].sd, seen[-1].heading, seen[-1].length]).all()
+    assert np.isnan([crossings(seen)[0].speed, crossings(seen)[0].speed_sd]).all()
 
 
 def test_who_waits_a_minute_before_the_line_counts_when_it_goes():

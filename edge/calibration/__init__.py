@@ -1,0 +1,1 @@
+"""From marks in the picture and on the ground to a camera that measures."""
