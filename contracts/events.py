@@ -22,3 +22,9 @@ CAMERA_FROZEN: Final = "camera.frozen"
 """Frames come, and all of them are the same: `value` is since when [s]."""
 
 CAMERA_EVENTS: Final = (CAMERA_LOST, CAMERA_BACK, CAMERA_FROZEN)
+
+VIEW_BEGAN: Final = "view.began"
+"""Somebody began to look at a live view: `object` is the id of the permit, or "owner"."""
+
+VIEW_ENDED: Final = "view.ended"
+"""That view is over: `value` is how much was sent [B]."""

@@ -143,6 +143,21 @@ class Pictures(_Table):
 
     listen: str = "127.0.0.1:0"
     token: SecretStr = Field(min_length=16, description="who has it may see pixelated pictures")
+    tls: bool = Field(True, description="false: plain HTTP, and live views on the box itself only")
+    certificate: Path | None = Field(None, description="PEM; none: one is made and kept")
+    key: Path | None = Field(None, description="PEM, of the certificate")
+    viewers: int = Field(4, ge=1, le=50, description="live views at a time")
+    frames_per_s: float = Field(5.0, gt=0, le=10, description="of a live view")
+    budget_kbit_s: Positive | None = Field(None, description="of all pictures together")
+    snapshot_bytes: int = Field(64 << 20, ge=0, description="kept beside the outbox; 0: none")
+    snapshot_days: float = Field(30.0, gt=0, description="after which a snapshot is deleted")
+
+    @model_validator(mode="after")
+    def _has_both(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            msg = "certificate and key belong together; give both, or none of them"
+            raise ValueError(msg)
+        return self
 
     @property
     def address(self) -> tuple[str, int]:
@@ -270,6 +285,8 @@ _PATHS: Final = (
     ("camera", "source"),
     ("camera", "detector"),
     ("modem", "source"),
+    ("pictures", "certificate"),
+    ("pictures", "key"),
 )
 _SECRETS: Final = (("uplink", "url"), ("uplink", "password"), ("pictures", "token"))
 _SENSOR_SECRETS: Final = ("password", "token")

@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 
 import av
 import cv2
+import numpy as np
 
 from contracts.clock import MICROSECONDS, Clock, to_micros
 from edge.config import Camera
@@ -16,6 +17,7 @@ from edge.errors import SourceError
 from edge.stills import SUFFIXES, arriving, at_rate, by_rule, listed
 from edge.video import Video
 from edge.vision.frames import Frame, Image
+from edge.vision.privacy import blackened
 
 OPEN_TIMEOUT: Final = 10.0
 """How long a source may take until its first packet. [s]"""
@@ -73,13 +75,22 @@ class Timeline:
 
 @contextmanager
 def open_video(camera: Camera, clock: Clock) -> Iterator[Video]:
-    """Open a source.
+    """Open a source; its frames come with the camera's masks blacked out.
 
     Raises
     ------
     SourceError
         Here if it cannot be opened, and from the frames if it stops in the middle.
     """
+    with _open(camera, clock) as video:
+        if camera.masks:
+            masks = [np.round(mask).astype(np.int64) for mask in camera.masks]
+            video.frames = blackened(video.frames, masks)
+        yield video
+
+
+@contextmanager
+def _open(camera: Camera, clock: Clock) -> Iterator[Video]:
     if camera.source.startswith("usb:"):
         device = cv2.VideoCapture(_usb_number(camera.source))
         try:

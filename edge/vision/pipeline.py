@@ -2,7 +2,6 @@
 
 from typing import Final, NamedTuple
 
-import cv2
 import numpy as np
 
 from contracts.classes import SIZE, RoadUser
@@ -68,7 +67,6 @@ class Pipeline:
             if pairs
             else None
         )
-        self.masks: list[Integers] = [np.round(m).astype(np.int64) for m in settings.masks]
         self._shape: tuple[int, ...] = ()
         self._asked = 0
 
@@ -88,10 +86,6 @@ class Pipeline:
         """Look at the next frame."""
         if frame.image.shape != self._shape:
             self._begin(frame.image)
-        if self.masks:
-            image = frame.image.copy()
-            cv2.fillPoly(image, [m.astype(np.int32) for m in self.masks], (0, 0, 0))
-            frame = frame._replace(image=image)
         before = self._tracker.tracks
         still = standing(before, frame.captured, self._settings.longest_stop)
         blobs = self._motion.look(frame, still)
