@@ -38,16 +38,18 @@ class PermitModel(BaseModel):
     until: AwareDatetime
 
 
-@router.post("/{pilot}/{device}/permits", status_code=201)
-async def create_permit(
+@router.get("/{pilot}/{device}/permit")
+async def get_permit(
     request: Request,
     actor: Actor,
+    response: Response,
     pilot: Pilot,
     device: Device,
     purpose: Purpose,
     seconds: Annotated[int, Query(ge=1, le=int(LONGEST))] = LIVE_S,
 ) -> PermitModel:
     """Let somebody look at a camera for a while, without the API in between."""
+    response.headers["Cache-Control"] = "no-store"
     subject = f"{pilot}/{device}"
     _, state, permit, token = await _permit(request, actor, subject, purpose, seconds)
     url = str(state.get("picture_url", ""))
@@ -100,7 +102,9 @@ async def get_snapshot(
     actor: Actor,
     pilot: Pilot,
     device: Device,
-    snapshot: Annotated[str, Path(pattern=r"^[A-Za-z0-9-]{1,64}$")],
+    snapshot: Annotated[
+        str, Path(pattern=r"^[A-Za-z0-9-]{1,64}$", examples=["frozen-1777878000000000"])
+    ],
     purpose: Purpose,
 ) -> Response:
     """Picture of what happened, from the camera's own store."""

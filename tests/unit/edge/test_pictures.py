@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -280,7 +280,7 @@ def get_plainly(port: int) -> HTTPResponse | None:
         try:
             connection.request("GET", "/picture.jpg", headers={"Authorization": f"Bearer {TOKEN}"})
             return connection.getresponse()
-        except (OSError, ConnectionError):
+        except (OSError, HTTPException):  # closed, with or without an alert before
             return None
 
 
