@@ -26,6 +26,7 @@ from api.routers import (
     prometheus,
     sites,
     unknown,
+    views,
 )
 from api.settings import ApiSettings
 from contracts.clock import Clock, utc_now
@@ -77,9 +78,9 @@ def create_api(settings: ApiSettings, *, clock: Clock = utc_now) -> FastAPI:
         redoc_url=None,
     )
     app.state.hub, app.state.feed, app.state.meters = hub, feed, meters
-    app.state.clock = clock
+    app.state.clock, app.state.settings = clock, settings
     app.state.definitions = definitions.load()
-    readings = (sites, devices, metric_types, metrics, incidents, indicators, live)
+    readings = (sites, devices, metric_types, metrics, incidents, indicators, live, views)
     for part in (*readings, dead_letters, health):
         app.include_router(part.router, responses=errors.RESPONSES)
     app.include_router(unknown.router)

@@ -36,3 +36,9 @@ MOTION_BACK: Final = "motion.back"
 """Motion says something again: `value` is how long it did not [s]."""
 
 CAMERA_EVENTS: Final = (CAMERA_LOST, CAMERA_BACK, CAMERA_FROZEN)
+
+VIEW_BEGAN: Final = "view.began"
+"""Somebody began to look at a live view: `object` is the id of the permit, or "owner"."""
+
+VIEW_ENDED: Final = "view.ended"
+"""That view is over: `value` is how much was sent [B]."""

@@ -25,6 +25,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     version: str = ""
     camera: bool = False
     picture_url: str = ""  # where pixelated pictures are served, empty: nowhere
+    picture_certificate: str = ""  # SHA-256 of its certificate (DER, hexadecimal), empty: no TLS
 
 
 class IngestHealth(msgspec.Struct, frozen=True, kw_only=True):

@@ -54,6 +54,7 @@ BACKLOG_AGE: Final = "agent.backlog_age_s"
 DROPPED_BATCHES: Final = "agent.dropped_batches"
 BAD_LINES: Final = "agent.bad_lines"
 UPLINK_ROUND_TRIP: Final = "uplink.round_trip"
+PICTURE_BYTES: Final = {name: f"pictures.{name}_bytes" for name in ("still", "live", "snapshot")}
 
 METRICS: Final = {
     metric.name: metric
@@ -71,6 +72,10 @@ METRICS: Final = {
         Metric(DROPPED_BATCHES, "{batch}", "Ztracené dávky", "Batches dropped", 0),
         Metric(BAD_LINES, "{line}", "Nečitelné řádky snímačů", "Unreadable sensor lines", 0),
         Metric(UPLINK_ROUND_TRIP, "ms", "Odezva brokeru", "Round trip to the broker", 0),
+        # Of pictures that were sent since the agent started, by stream.
+        Metric(PICTURE_BYTES["still"], "By", "Odeslané snímky", "Pictures sent", 0),
+        Metric(PICTURE_BYTES["live"], "By", "Odeslaný živý obraz", "Live view sent", 0),
+        Metric(PICTURE_BYTES["snapshot"], "By", "Odeslané záběry událostí", "Snapshots sent", 0),
         # The modem's; ranges of 3GPP TS 38.133 (reported RSRP, RSRQ, SINR).
         Metric("modem.rsrp", "dB[mW]", "RSRP", "RSRP", -156, -31),
         Metric("modem.rsrq", "dB", "RSRQ", "RSRQ", -43, 20),

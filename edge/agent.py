@@ -22,7 +22,7 @@ from edge.identity.keeper import Keeper
 from edge.models.file import checksum
 from edge.observed import Observed
 from edge.outbox import Outbox
-from edge.pictures import PictureServer, Shelf
+from edge.picture_room import PictureRoom
 from edge.sensors.run import SensorRun
 from edge.service.notify import Supervisor
 from edge.threads import start_thread
@@ -76,11 +76,13 @@ class Agent:
         )
         self._observed = Observed()
         self._detecting, self._moving = DetectorWatch(), MotionWatch()
-        self._shelf = Shelf(clock)
         self._camera: CameraWatch | None = None
         if config.camera is not None:
             self._camera = CameraWatch(
-                config.camera, on_message=self._see, on_change=self._camera_changed
+                config.camera,
+                on_message=self._see,
+                on_change=self._camera_changed,
+                device=config.device,
             )
         sensors = [*config.sensors, *([config.modem] if config.modem else [])]
         self._sensors = [SensorRun(sensor, self._batcher.add, clock) for sensor in sensors]
@@ -90,12 +92,10 @@ class Agent:
         self._seeing = False
         self._lost_at: int | None = None  # [us]
 
-    def _make_pictures(self) -> PictureServer | None:
-        wanted = self._config.pictures
-        if wanted is None or self._camera is None:
+    def _make_pictures(self) -> PictureRoom | None:
+        if self._config.pictures is None or self._camera is None:
             return None
-        token = wanted.token.get_secret_value()
-        return PictureServer(wanted.address, token, self._shelf, self._camera.want_picture)
+        return PictureRoom(self._config, self._camera, add=self._batcher.add, clock=self._clock)
 
     @property
     def boot(self) -> UUID:
@@ -144,8 +144,7 @@ class Agent:
             self._supervisor.tell(STOPPING="1")
             self._batcher.close()
             if self._pictures is not None:
-                self._pictures.shutdown()
-                self._pictures.server_close()
+                self._pictures.close()
             self._uplink.close(GOODBYE)
             left = self._outbox.stock().batches
             self._outbox.close()
@@ -163,7 +162,7 @@ class Agent:
             keeper = Keeper(self._config.uplink.identity, self._uplink.certified, self._clock)
             start_thread("identity", partial(keeper.run, self._stopping), self._fail)
         if self._pictures is not None:
-            start_thread("pictures", self._pictures.serve_forever, self._fail)
+            start_thread("pictures", self._pictures.server.serve_forever, self._fail)
         parts: list[CameraWatch | SensorRun] = [*self._sensors]
         if self._camera is not None:
             parts.append(self._camera)
@@ -220,6 +219,8 @@ class Agent:
         ]
         if self._sensors:
             scalars.append(Scalar(now, metrics.BAD_LINES, sum(s.bad for s in self._sensors)))
+        if self._pictures is not None:
+            scalars += self._pictures.used(now)
         if trip is not None:
             scalars.append(Scalar(now, metrics.UPLINK_ROUND_TRIP, 1e3 * trip))
         return scalars
@@ -276,7 +277,8 @@ class Agent:
                 if message.tracks:
                     self._batcher.add_tracks(columns(message.tracks))
             case Picture():
-                self._shelf.put(message)
+                if self._pictures is not None:
+                    self._pictures.take(message)
 
     def _account(self, seen: Seen) -> None:
         alive = self._observed.frozen() is None
@@ -287,6 +289,8 @@ class Agent:
         if alive and frozen is not None:
             log.warning("camera frozen: its picture has not changed for %.0f s", frozen)
             self._batcher.add([Event(CAMERA_FROZEN, seen.captured, "camera", value=frozen)])
+            if self._pictures is not None:
+                self._pictures.remember(f"frozen-{seen.captured}", CAMERA_FROZEN)
 
     def _camera_changed(self, seeing: bool) -> None:
         now = self._clock()
@@ -300,5 +304,9 @@ class Agent:
         self._announce()
 
     def _announce(self) -> None:
-        url = "" if self._pictures is None else self._pictures.url
-        self._uplink.announce(camera=self._seeing, picture_url=url)
+        server = None if self._pictures is None else self._pictures.server
+        self._uplink.announce(
+            camera=self._seeing,
+            picture_url="" if server is None else server.url,
+            picture_certificate="" if server is None else server.fingerprint,
+        )

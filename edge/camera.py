@@ -36,6 +36,9 @@ _ENVIRONMENT: Final = {
     # them, in pieces, and the process would grow by a half.
     "MALLOC_MMAP_THRESHOLD_": "1048576",
     "MALLOC_TRIM_THRESHOLD_": "1048576",
+    # Else ONNX Runtime keeps a file of what it did, and sends it to its maker.
+    "ORT_DISABLE_TELEMETRY": "1",
+    "ORT_TELEMETRY_DISABLED": "1",  # its name in some releases
 }
 
 
@@ -50,6 +53,8 @@ class CameraWatch:
         Takes each message in order; while it waits, the child waits too.
     on_change
         Told True when frames come (again), False when they do not (any more).
+    device
+        Named in the proof of each picture.
     """
 
     def __init__(
@@ -58,13 +63,15 @@ class CameraWatch:
         *,
         on_message: Callable[[Message], None],
         on_change: Callable[[bool], None],
+        device: str = "",
     ) -> None:
         self._camera = camera
+        self._device = device
         self._on_message = on_message
         self._on_change = on_change
         self._stopping = threading.Event()
         self._child: subprocess.Popen[bytes] | None = None
-        self._wanted = 0.0  # when a picture was last asked for, monotonic [s]
+        self._wanted: dict[bytes, float] = {}  # when that was last asked for, monotonic [s]
         self._stop_by = float("inf")  # monotonic [s]
         self._seeing: bool | None = None  # frames come; None: not known yet
         self.over = threading.Event()  # the recording has ended
@@ -100,12 +107,25 @@ class CameraWatch:
 
     def want_picture(self) -> None:
         """Ask the child for pictures during the next seconds."""
+        self._ask(b"picture\n")
+
+    def want_live(self, frames_per_s: float) -> None:
+        """Ask the child for a live view during the next seconds."""
+        self._ask(b"live %.6f\n" % (1 / frames_per_s))
+
+    def want_snapshot(self, name: str, kind: str) -> None:
+        """Ask the child for one picture, to be kept under a name."""
+        self._ask(f"snapshot {name} {kind}\n".encode())
+
+    def _ask(self, line: bytes) -> None:
+        """Send the child a line, the same one at most once a second."""
         child, now = self._child, time.monotonic()
-        if child is None or child.stdin is None or now - self._wanted < 1.0:
+        if child is None or child.stdin is None or now - self._wanted.get(line, 0.0) < 1.0:
             return
-        self._wanted = now
+        self._wanted = {said: at for said, at in self._wanted.items() if now - at < 1.0}
+        self._wanted[line] = now
         try:
-            child.stdin.write(b"picture\n")
+            child.stdin.write(line)
             child.stdin.flush()
         except (OSError, ValueError):  # the child has just gone; the watch knows
             log.debug("no child to ask for a picture")
@@ -152,8 +172,8 @@ class CameraWatch:
 
     @contextmanager
     def _spawned(self) -> Iterator[subprocess.Popen[bytes]]:
-        child = subprocess.Popen(  # our own interpreter and module
-            [sys.executable, "-m", "edge.capture"],
+        child = subprocess.Popen(  # noqa: S603  # our own interpreter and module
+            [sys.executable, "-m", "edge.capture", *([self._device] if self._device else [])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=os.environ | _ENVIRONMENT,

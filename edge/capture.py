@@ -1,8 +1,9 @@
 """The process of one camera: it alone decodes, and only numbers and pixelated pictures leave it.
 
 ``python -m edge.capture`` reads the camera's configuration as one line of JSON from its standard
-input and writes messages (`edge.wire`) to its standard output. A line ``picture`` asks for
-pictures during the next seconds. When its standard input ends, so does the process.
+input and writes messages (`edge.wire`) to its standard output. Further lines ask for pictures
+(`edge.darkroom.Requests`). When its standard input ends, so does the process. Its one argument, if
+any, is the name of the device, for the pictures' proof.
 """
 
 import ctypes
@@ -19,13 +20,13 @@ import numpy as np
 
 from contracts.clock import MICROSECONDS, utc_now
 from edge.config import Camera
+from edge.darkroom import Darkroom, Requests
 from edge.errors import SourceError
 from edge.sources import open_video
 from edge.video import Video
-from edge.vision.frames import Boxes, Frame, Image
+from edge.vision.frames import Image
 from edge.vision.ground import GroundError
 from edge.vision.pipeline import Observation, Pipeline
-from edge.vision.privacy import Veil, pixelate
 from edge.wire import (
     TRACKS,
     Crossed,
@@ -34,7 +35,6 @@ from edge.wire import (
     Message,
     Occupied,
     Opened,
-    Picture,
     Resized,
     Seen,
     Turned,
@@ -42,15 +42,6 @@ from edge.wire import (
     pack,
 )
 
-ASKED: Final = 5.0
-"""For so long after it was asked the process makes pictures [s] ..."""
-PERIOD: Final = 0.5
-"""... this far apart. [s]"""
-WARM_UP: Final = 5_000_000
-"""Motion is found against a background that is learnt first; who is there meanwhile would not be
-found, so pictures of that time are pixelated whole. [us]"""
-QUALITY: Final = 70
-"""Of the JPEG. [%]"""
 GRACE: Final = 2.0
 """How long the frame at hand may take when it is time to end. [s]"""
 _PR_SET_PDEATHSIG: Final = 1
@@ -61,27 +52,17 @@ class Parent:
 
     def __init__(self, output: FileIO) -> None:
         self.gone = threading.Event()
+        self.requests = Requests()
         self._output = output
-        self._asked = -ASKED  # monotonic [s]
-        self._pictured = -PERIOD
 
     def listen(self) -> None:
         """Take in requests until the agent wants no more, or is no more."""
         for line in sys.stdin.buffer:
-            if line == b"picture\n":
-                self._asked = time.monotonic()
+            self.requests.take(line)
         self.gone.set()
         # The frame at hand may be stuck in a decoder or in a network: then the process goes anyway.
         time.sleep(GRACE)
         os._exit(1)
-
-    def wants_picture(self) -> bool:
-        """Whether this frame is to be shown."""
-        now = time.monotonic()
-        if now - self._asked > ASKED or now - self._pictured < PERIOD:
-            return False
-        self._pictured = now
-        return True
 
     def send(self, message: Message) -> None:
         """Write a message; waits while the agent is busy, which slows the camera down."""
@@ -110,28 +91,21 @@ def main() -> None:
 
 
 def _watch(camera: Camera, parent: Parent) -> None:
-    veil = Veil()
-    last = first = said = None
+    last = said = None
     with open_video(camera, utc_now) as video:
         size = video.width, video.height
         camera = camera.opened(*size)
         pipeline = Pipeline(camera.vision(*size), camera.vision, must_name=False)
+        darkroom = Darkroom(camera, sys.argv[1] if len(sys.argv) > 1 else "")
         parent.send(Opened(*size, video.rate))
         for frame in video.frames:
             began = time.perf_counter()
             if size != (video.width, video.height):
-                # Where somebody was is known in the old picture only, and all is learnt anew.
                 size = video.width, video.height
-                veil, last, first = Veil(), None, None
+                last = None
                 parent.send(Resized(*size))
             seen = pipeline.step(frame)
-            hide = veil.step(seen.hide, frame.captured)
-            first = frame.captured if first is None else first
-            picture = None
-            if parent.wants_picture():
-                learning = frame.captured - first < WARM_UP
-                boxes = _whole(frame.image) if learning else hide
-                picture = _picture(frame, pixelate(frame.image, boxes, pipeline.masks))
+            pictures = darkroom.step(frame, seen.hide, parent.requests.due())
             same = last is not None and _same(frame.image, last)
             last = frame.image
             if (naming := pipeline.naming.state) is not None and naming != said:
@@ -143,7 +117,7 @@ def _watch(camera: Camera, parent: Parent) -> None:
                     blind=pipeline.blind, detector=pipeline.naming.spent,
                 )
             )  # fmt: skip
-            if picture is not None:
+            for picture in pictures:
                 parent.send(picture)
             if parent.gone.is_set():
                 break
@@ -153,17 +127,6 @@ def _watch(camera: Camera, parent: Parent) -> None:
 def _same(one: Image, other: Image) -> bool:
     """Whether two pictures agree in every bit; few rows tell those apart that do not."""
     return np.array_equal(one[::16], other[::16]) and np.array_equal(one, other)
-
-
-def _whole(image: Image) -> Boxes:
-    """One box around all of an image."""
-    height, width = image.shape[:2]
-    return np.array([[0.0, 0.0, width, height]])
-
-
-def _picture(frame: Frame, hidden: Image) -> Picture:
-    _, jpeg = cv2.imencode(".jpg", hidden, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-    return Picture(frame.captured, jpeg.tobytes())
 
 
 def _message(

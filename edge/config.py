@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
+import numpy as np
 from pydantic import (
     AwareDatetime,
     BaseModel,
@@ -24,6 +25,7 @@ from edge.configuration.drawing import DrawnOn, in_pixels, misplaced
 from edge.configuration.explain import Origins
 from edge.identity.folder import IdentityError, read_identity
 from edge.sensors.kinds import AnySensor
+from edge.vision.frames import Integers
 from edge.vision.lens import LensSettings
 from edge.vision.settings import (
     DetectorEvery,
@@ -141,6 +143,11 @@ class Camera(_Table):
         """Tell the vision what it needs for pictures of this size [px]."""
         return in_pixels(self._drawn, self.drawn_on, width, height)
 
+    def masks_at(self, width: int, height: int) -> list[Integers]:
+        """Polygons (k, 2) that nobody may see, in pictures of this size [px]."""
+        masks = self.vision(width, height).masks
+        return [np.round(mask).astype(np.int64) for mask in masks]
+
     def opened(self, width: int, height: int) -> Self:
         """Settle that the pixels of its stream are those of this size [px]."""
         if self.drawn_on != "stream":
@@ -193,6 +200,21 @@ class Pictures(_Table):
 
     listen: str = "127.0.0.1:0"
     token: SecretStr = Field(min_length=16, description="who has it may see pixelated pictures")
+    tls: bool = Field(True, description="false: plain HTTP, and live views on the box itself only")
+    certificate: Path | None = Field(None, description="PEM; none: one is made and kept")
+    key: Path | None = Field(None, description="PEM, of the certificate")
+    viewers: int = Field(4, ge=1, le=50, description="live views at a time")
+    frames_per_s: float = Field(5.0, gt=0, le=10, description="of a live view")
+    budget_kbit_s: Positive | None = Field(None, description="of all pictures together")
+    snapshot_bytes: int = Field(64 << 20, ge=0, description="kept beside the outbox; 0: none")
+    snapshot_days: float = Field(30.0, gt=0, description="after which a snapshot is deleted")
+
+    @model_validator(mode="after")
+    def _has_both(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            msg = "certificate and key belong together; give both, or none of them"
+            raise ValueError(msg)
+        return self
 
     @property
     def address(self) -> tuple[str, int]:
@@ -321,6 +343,8 @@ _PATHS: Final = (
     ("camera", "source"),
     ("camera", "detector"),
     ("modem", "source"),
+    ("pictures", "certificate"),
+    ("pictures", "key"),
 )
 _SECRETS: Final = (("uplink", "url"), ("uplink", "password"), ("pictures", "token"))
 _SENSOR_SECRETS: Final = ("password", "token")

@@ -16,6 +16,7 @@ from edge.errors import SourceError
 from edge.stills import SUFFIXES, arriving, at_rate, by_rule, listed
 from edge.video import Video
 from edge.vision.frames import Frame, Image
+from edge.vision.privacy import blackened
 
 OPEN_TIMEOUT: Final = 10.0
 """How long a source may take until its first packet. [s]"""
@@ -75,13 +76,23 @@ class Timeline:
 
 @contextmanager
 def open_video(camera: Camera, clock: Clock) -> Iterator[Video]:
-    """Open a source.
+    """Open a source; its frames come with the camera's masks blacked out.
 
     Raises
     ------
     SourceError
         Here if it cannot be opened, and from the frames if it stops in the middle.
     """
+    with _open(camera, clock) as video:
+        if camera.masks:
+            video.frames = blackened(
+                video.frames, camera.opened(video.width, video.height).masks_at
+            )
+        yield video
+
+
+@contextmanager
+def _open(camera: Camera, clock: Clock) -> Iterator[Video]:
     if camera.source.startswith("usb:"):
         device = cv2.VideoCapture(_usb_number(camera.source))
         try:

@@ -102,9 +102,14 @@ class Uplink:
         """Look at the outbox now: something is new."""
         self._wake.set()
 
-    def announce(self, *, camera: bool, picture_url: str) -> None:
+    def announce(self, *, camera: bool, picture_url: str, picture_certificate: str = "") -> None:
         """Change what the birth certificate says."""
-        self._state = msgspec.structs.replace(self._state, camera=camera, picture_url=picture_url)
+        self._state = msgspec.structs.replace(
+            self._state,
+            camera=camera,
+            picture_url=picture_url,
+            picture_certificate=picture_certificate,
+        )
         self._announced = False
         self._wake.set()
 

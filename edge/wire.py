@@ -107,7 +107,9 @@ class Picture(msgspec.Struct, tag=True, frozen=True):
     """A pixelated picture."""
 
     captured: int  # [us]
-    jpeg: bytes
+    jpeg: bytes  # with its proof (edge.proof)
+    purpose: str = "still"  # or live, or snapshot
+    snapshot: str = ""  # its id
 
 
 class Ended(msgspec.Struct, tag=True, frozen=True):

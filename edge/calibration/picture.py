@@ -9,12 +9,15 @@ import numpy as np
 
 from edge.calibration.read import CalibrationError
 from edge.camera import CameraWatch
-from edge.capture import WARM_UP
 from edge.config import Camera
+from edge.vision.backdrop import PROVEN
+from edge.vision.privacy import AHEAD
 from edge.wire import Message, Opened, Picture, Seen
 
 PATIENCE: Final = 30.0
 """How long a camera may take to open. [s]"""
+LEARNING: Final = round((PROVEN + AHEAD) * 1e6)
+"""Until then a camera's process shows nothing of the street. [us]"""
 QUALITY: Final = 90
 
 
@@ -80,7 +83,7 @@ class Live:
         self._size: tuple[int, int] | None = None
         self._first: int | None = None
         self._jpeg = b""
-        self._learning = WARM_UP / 1e6
+        self._learning = LEARNING / 1e6
         self._watch = CameraWatch(camera, on_message=self._take, on_change=lambda _: None)
         self._thread = threading.Thread(
             target=self._watch.run, kwargs={"until_done": True}, name="camera", daemon=True
@@ -114,8 +117,8 @@ class Live:
                     self._size, self._first = (width, height), None
                 case Seen(captured):
                     self._first = captured if self._first is None else self._first
-                    self._learning = (WARM_UP - (captured - self._first)) / 1e6
+                    self._learning = (LEARNING - (captured - self._first)) / 1e6
                 case Picture(captured, jpeg):
-                    if self._first is not None and captured - self._first >= WARM_UP:
+                    if self._first is not None and captured - self._first >= LEARNING:
                         self._jpeg = jpeg
             self._told.notify_all()

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-import cv2
 import numpy as np
 
 from contracts.classes import SIZE, RoadUser
@@ -86,7 +85,6 @@ class Pipeline:
         """Take in what lies where in the picture."""
         self._settings = settings
         self._ground: Ground | None = None
-        self.masks: list[Integers] = [np.round(m).astype(np.int64) for m in settings.masks]
 
     def _begin(self, image: Image) -> None:
         height, width = image.shape[:2]
@@ -115,10 +113,6 @@ class Pipeline:
             if self._shape:
                 self._first_id = self._tracker.next_id
             self._begin(frame.image)
-        if self.masks:
-            image = frame.image.copy()
-            cv2.fillPoly(image, [m.astype(np.int32) for m in self.masks], (0, 0, 0))
-            frame = frame._replace(image=image)
         before = self._tracker.tracks
         still = standing(before, frame.captured, self._settings.longest_stop)
         blobs = self._motion.look(frame, still)

@@ -1,8 +1,10 @@
+import hashlib
 import socket
 import sqlite3
+import ssl
 from collections.abc import Callable
 from contextlib import closing
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,6 +14,9 @@ import psutil
 import pytest
 
 from contracts.batch import CONTENT_TYPE
+from contracts.clock import utc_now
+from contracts.viewing import Permit, mint
+from edge.proof import read_proof
 
 LINE = "[{id: all, a: [0, 0.625], b: [1, 0.625]}]"
 NOWHERE = "mqtt://127.0.0.1:1"
@@ -248,13 +253,38 @@ def test_pictures_for_who_has_the_token(
     eventually("frames", lambda: platform.values("camera.frames"))
     url = next(s.picture_url for s in platform.states if s.picture_url)
     parts = urlsplit(url)
-    with closing(HTTPConnection(parts.hostname or "", parts.port)) as server:
+    assert parts.scheme == "https"
+    host, port = parts.hostname or "", parts.port or 0
+    shown = ssl.get_server_certificate((host, port))
+    said = next(s.picture_certificate for s in platform.states if s.picture_certificate)
+    assert hashlib.sha256(ssl.PEM_cert_to_DER_cert(shown)).hexdigest() == said
+    context = ssl.create_default_context(cadata=shown)
+    context.check_hostname = False
+    with closing(HTTPSConnection(host, port, context=context)) as server:
         for headers in ({}, {"Authorization": "Bearer wrong"}):
             assert get(server, parts.path, headers)[0] == 401
         right = {"Authorization": "Bearer 0123456789abcdef"}
         assert get(server, "/other.jpg", right)[0] == 404
         got = eventually("a picture", lambda: _good(get(server, parts.path, right)))
         assert got[:2] == b"\xff\xd8"
+    proof = read_proof(got)
+    assert proof is not None
+    assert proof.device == platform.identity
+    assert proof.hidden == 1.0, "nothing is known of the street yet"
+    until = utc_now() + 60_000_000
+    token = mint("0123456789abcdef", Permit("view-7", platform.identity, until))
+    with closing(HTTPSConnection(host, port, context=context)) as server:
+        server.request("GET", "/live.mjpg", headers={"Authorization": f"Bearer {token}"})
+        with server.getresponse() as live:
+            assert live.status == 200
+            assert b"\xff\xd8" in live.read(5000)
+    began, ended = (
+        eventually(kind, lambda kind=kind: platform.events(kind))
+        for kind in ("view.began", "view.ended")
+    )
+    assert len(began) == len(ended) == 1
+    assert ended[0]["value"] >= 5000
+    assert platform.values("pictures.still_bytes")[-1] == len(got)
     assert agent.terminate() == 0
 
 

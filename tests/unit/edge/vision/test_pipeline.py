@@ -96,13 +96,6 @@ def test_two_who_merge_and_part_are_two():
     assert sorted(c.direction for c in crossings(seen)) == ["in", "in"]
 
 
-def test_what_is_masked_is_not_seen():
-    whole = [(0, 0), (640, 0), (640, 360), (0, 360)]
-    seen = settled(lines=[LINE], masks=[whole]).drive(np.arange(40, 520, 16))
-    assert crossings(seen) == []
-    assert all(len(one.id) == 0 for one in seen)
-
-
 def test_everything_that_moves_is_to_be_hidden_at_once():
     seen = settled().step((200, 150, 90, 36))
     assert len(seen.id) == 0  # not confirmed yet

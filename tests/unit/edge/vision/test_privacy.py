@@ -1,72 +1,205 @@
 import numpy as np
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.vision.privacy import BLOCKS, CAPACITY, HOLD, MARGIN, SMALLEST_BLOCK, Veil, pixelate
+from edge.vision.backdrop import PROVEN, RELEASED, Backdrop, joined
+from edge.vision.frames import Frame
+from edge.vision.privacy import AHEAD, BLOCKS, HOLD, LOOK_EVERY, Veil, blackened, over, pixelate
+
+WIDTH, HEIGHT = 320, 240
+NONE = np.zeros((0, 4))
+S = 1_000_000
 
 
-def noise(height=240, width=320):
+def noise(height=HEIGHT, width=WIDTH):
     return np.random.default_rng(1).integers(0, 256, (height, width, 3)).astype(np.uint8)
 
 
-boxes = st.tuples(st.floats(-50, 300), st.floats(-50, 220), st.floats(1, 200), st.floats(1, 200))
-
-
-@given(boxes)
-def test_what_is_left_of_a_box_is_a_few_even_blocks(box):
-    left, top, w, h = box
+def test_blacking_out_is_done_on_the_array_itself():
     image = noise()
-    hidden = pixelate(image, np.array([[left, top, left + w, top + h]]))
-    x0, x1 = max(0, int(np.floor(left))), min(320, int(np.ceil(left + w)))
-    y0, y1 = max(0, int(np.floor(top))), min(240, int(np.ceil(top + h)))
-    if x1 <= x0 or y1 <= y0:
-        return
-    patch = hidden[y0:y1, x0:x1].reshape(-1, 3)
-    grown = np.array([x1 - x0 + 2 * MARGIN * w + 2, y1 - y0 + 2 * MARGIN * h + 2])
-    block = max(SMALLEST_BLOCK, min(grown) / (BLOCKS + 1))
-    assert len(np.unique(patch, axis=0)) <= np.prod(np.ceil(grown / block) + 1)
+    frames = iter([Frame(image, 1, 0)])
+    (seen,) = blackened(frames, [np.array([[0, 0], [99, 0], [0, 99]])])
+    assert seen.image is image
+    assert (image[10:40, 10:40] == 0).all()
+    assert (image[120:] == noise()[120:]).all()
 
 
-def test_inside_a_block_nothing_varies():
-    hidden = pixelate(noise(), np.array([[100.0, 60.0, 160.0, 180.0]]))
-    changes = (np.diff(hidden[42:198, 91:169].astype(int), axis=1) != 0).any(axis=2)
-    columns = np.flatnonzero(changes.any(axis=0))
-    assert len(columns) <= BLOCKS  # only at the borders of blocks
-    assert (np.diff(columns) >= SMALLEST_BLOCK).all()
-
-
-def test_small_and_far_people_are_one_block():
-    hidden = pixelate(noise(), np.array([[100.0, 60.0, 105.0, 68.0]]))
-    assert len(np.unique(hidden[60:68, 100:105].reshape(-1, 3), axis=0)) == 1
-
-
-def test_the_rest_of_the_picture_and_the_given_one_stay():
+def test_what_may_not_be_written_to_is_copied_first():
     image = noise()
-    before = image.copy()
-    hidden = pixelate(image, np.array([[100.0, 60.0, 160.0, 180.0]]))
-    assert np.array_equal(image, before)
-    assert np.array_equal(hidden[:40], image[:40])
-    assert np.array_equal(hidden[:, :90], image[:, :90])
+    image.flags.writeable = False
+    (seen,) = blackened(iter([Frame(image, 1, 0)]), [np.array([[0, 0], [99, 0], [0, 99]])])
+    assert (seen.image[10:40, 10:40] == 0).all()
 
 
-def test_masks_are_black():
-    triangle = np.array([[0, 0], [100, 0], [0, 100]])
-    hidden = pixelate(noise(), np.zeros((0, 4)), [triangle])
-    assert (hidden[10:40, 10:40] == 0).all()
+grids = st.tuples(st.integers(1, 30), st.integers(1, 40)).flatmap(
+    lambda shape: st.lists(
+        st.tuples(st.integers(0, shape[0] - 1), st.integers(0, shape[1] - 1)), max_size=12
+    ).map(lambda at: (shape, at))
+)
 
 
-def test_a_missed_road_user_stays_hidden_for_a_while():
-    veil = Veil()
-    box, none = np.array([[1.0, 2.0, 3.0, 4.0]]), np.zeros((0, 4))
-    assert len(veil.step(box, 0)) == 1
-    assert np.array_equal(veil.step(none, round(HOLD * 1e6)), box)
-    assert len(veil.step(none, round(HOLD * 1e6) + 1)) == 0
+@given(grids)
+def test_hidden_cells_hold_nothing_but_even_blocks_and_the_rest_stays(grid):
+    (rows, columns), at = grid
+    cells = np.zeros((rows, columns), bool)
+    for row, column in at:
+        cells[row, column] = True
+    image = noise()
+    hidden = pixelate(image, cells)
+    mask = over(cells, WIDTH, HEIGHT) > 0
+    assert np.array_equal(hidden[~mask], image[~mask])
+    # as many colours as there are blocks, which are no smaller than cells and may be cut by them
+    colours = len(np.unique(hidden[mask], axis=0)) if mask.any() else 0
+    assert colours <= 4 * cells.sum()
 
 
-def test_what_is_held_is_bounded_and_this_frame_comes_first():
-    veil = Veil()
-    veil.step(np.zeros((CAPACITY, 4)), 0)
-    new = np.ones((10, 4))
-    held = veil.step(new, 1)
-    assert len(held) == CAPACITY
-    assert np.array_equal(held[:10], new)
+def test_of_what_is_large_few_blocks_are_left():
+    hidden = pixelate(noise(), np.ones((30, 40), bool))
+    assert len(np.unique(hidden.reshape(-1, 3), axis=0)) <= (BLOCKS + 1) * (BLOCKS + 4)
+
+
+def test_the_given_image_stays():
+    image = noise()
+    pixelate(image, np.ones((30, 40), bool))
+    assert np.array_equal(image, noise())
+
+
+def look_for(backdrop, seconds, image, start=0, followed=None):
+    """Look twice a second at the same picture; what the last look said, and its moment."""
+    followed = np.zeros(image.shape[:2], bool) if followed is None else followed
+    for now in range(start, start + round(seconds * S) + 1, S // 2):
+        doubt = backdrop.look(image, now, followed)
+    return doubt, now
+
+
+@pytest.fixture
+def street():
+    return np.full((60, 80, 3), 100, np.uint8)
+
+
+def test_nothing_is_proven_before_its_time(street):
+    backdrop = Backdrop()
+    assert look_for(backdrop, PROVEN - 0.5, street)[0].all()
+    assert not look_for(backdrop, 0.5, street, round(PROVEN * S))[0].any()
+
+
+def test_who_stands_still_stays_hidden_until_the_place_is_released(street):
+    backdrop, person = Backdrop(), street.copy()
+    person[20:40, 30:40] = 140
+    _, now = look_for(backdrop, PROVEN + 1, street)
+    doubt, now = look_for(backdrop, RELEASED - 1, person, now + S // 2)
+    assert doubt[20:40, 30:40].all()
+    assert doubt.sum() == 200
+    doubt, now = look_for(backdrop, PROVEN + 2, person, now + S // 2)
+    assert not doubt.any()
+
+
+def test_who_is_followed_is_never_proven_away(street):
+    backdrop, followed = Backdrop(), np.zeros((60, 80), bool)
+    followed[20:40, 30:40] = True
+    doubt, _ = look_for(backdrop, RELEASED + PROVEN, street, followed=followed)
+    assert doubt[20:40, 30:40].all()
+    assert doubt.sum() == 200
+
+
+def test_pictures_far_apart_prove_little(street):
+    backdrop = Backdrop()
+    nobody = np.zeros(street.shape[:2], bool)
+    for now in range(0, 9 * 60 * S, 60 * S):
+        assert backdrop.look(street, now, nobody).all()
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(0.6, 1.6))
+def test_the_exposure_alone_puts_nothing_into_doubt(gain):
+    backdrop = Backdrop()
+    still = np.random.default_rng(2).integers(40, 140, (60, 80, 3)).astype(np.uint8)
+    _, now = look_for(backdrop, PROVEN + 1, still)
+    other = np.clip(np.round(still * gain), 0, 255).astype(np.uint8)
+    doubt = backdrop.look(other, now + S, np.zeros((60, 80), bool))
+    assert not doubt.any()
+
+
+def test_specks_are_left_out_and_gaps_closed():
+    doubt = np.zeros((40, 40), bool)
+    doubt[5, 5] = doubt[20:30, 20:22] = doubt[20:30, 24:26] = True
+    closed = joined(doubt, 5, 2)
+    assert not closed[5, 5]
+    assert closed[20:30, 20:26].all()
+
+
+def proven_veil(image):
+    veil = Veil(WIDTH, HEIGHT)
+    step = round(LOOK_EVERY * S)
+    now = 0
+    for now in range(0, round((PROVEN + HOLD + AHEAD + 1) * S), step):
+        veil.step(image, NONE, now, shown=False)
+    return veil, now + step
+
+
+def test_a_box_is_hidden_before_and_after_it_was_seen():
+    image = noise() // 4 + 90
+    veil, now = proven_veil(image)
+    box = np.array([[100.0, 60.0, 140.0, 160.0]])
+    shown = {}
+    for later in range(26):  # a picture leaves when AHEAD is known of what came after it
+        moment = now + later * S // 10 - round(AHEAD * S)
+        veil.step(image, box if later == 0 else NONE, now + later * S // 10, shown=False)
+        shown[moment - now] = over(veil.hidden(moment, 0).cells, WIDTH, HEIGHT)
+    inside = (slice(60, 160), slice(100, 140))
+    assert not any(mask[:, 200:].any() for mask in shown.values())
+    for after, mask in shown.items():
+        if -AHEAD * S <= after <= HOLD * S:
+            assert (mask[inside] > 0).all(), after
+    assert not shown[round(HOLD * S) + S // 5].any()
+
+
+def test_of_what_nothing_is_known_everything_is_hidden():
+    veil, now = proven_veil(noise())
+    assert veil.hidden(now - 60 * S, 0).share == 1.0
+    assert Veil(WIDTH, HEIGHT).hidden(0, 0).share == 1.0
+
+
+@given(
+    st.tuples(st.floats(-50, 310), st.floats(-50, 230), st.floats(0.1, 400), st.floats(0.1, 400))
+)
+def test_all_of_a_box_is_hidden_wherever_it_lies(box):
+    left, top, wide, high = box
+    veil = Veil(WIDTH, HEIGHT)
+    boxes = np.array([[left, top, left + wide, top + high]])
+    cells = veil._inside(boxes)
+    mask = over(cells, WIDTH, HEIGHT)
+    x0, x1 = max(0, int(left)), max(0, min(WIDTH, int(np.ceil(left + wide))))
+    y0, y1 = max(0, int(top)), max(0, min(HEIGHT, int(np.ceil(top + high))))
+    assert (mask[y0:y1, x0:x1] > 0).all()
+
+
+@pytest.mark.parametrize("size", [(320, 240), (768, 576), (1920, 1080), (1080, 1920), (40, 30)])
+def test_cells_fit_any_picture(size):
+    veil = Veil(*size)
+    assert max(veil.columns, veil.rows) <= 48
+    veil.step(noise(size[1], size[0]), NONE, 0, shown=True)
+    hidden = veil.hidden(0, 0)
+    assert hidden.share == 1.0
+
+
+def test_after_a_gap_what_was_before_is_forgotten():
+    image = noise() // 4 + 90
+    veil, now = proven_veil(image)
+    veil.step(image, np.array([[100.0, 60.0, 140.0, 160.0]]), now, shown=False)
+    later = now + 60 * S
+    veil.step(image, NONE, later, shown=True)
+    assert veil.hidden(later, 0).share == 0.0
+    assert len(veil._findings) == 1
+
+
+def test_a_street_is_proven_empty_between_those_who_pass(street):
+    backdrop, nobody = Backdrop(), np.zeros(street.shape[:2], bool)
+    for n in range(120):  # a third of the time somebody covers the place, each another one
+        image = street.copy()
+        if n % 3 == 0:
+            image[20:40] = (n * 67 % 90) + 120
+        doubt = backdrop.look(image, n * S // 2, nobody)
+        assert n % 3 or doubt[20:40].all(), "who passes is never proven"
+    assert not doubt.any()
