@@ -70,6 +70,17 @@ def check(config: ConfigPath, flags: Flags = None) -> None:
 
 
 @app.command()
+def schema() -> None:
+    """Print the JSON Schema of a configuration, for editors that complete and check it.
+
+    Kinds of sensors that are installed here are in it, those of other packages, too.
+    """
+    from edge.configuration.schema import agent_schema  # noqa: PLC0415  # not for `run`
+
+    typer.echo(json.dumps(agent_schema(), indent=2, ensure_ascii=False))
+
+
+@app.command()
 def verify(
     clip: Annotated[Path, typer.Argument(help="Recording of a street.")],
     truth: Annotated[
