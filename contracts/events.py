@@ -21,4 +21,10 @@ CAMERA_BACK: Final = "camera.back"
 CAMERA_FROZEN: Final = "camera.frozen"
 """Frames come, and all of them are the same: `value` is since when [s]."""
 
+CONFIG_APPLIED: Final = "config.applied"
+"""The agent's configuration changed: `object` names the tables that did."""
+
+CONFIG_REFUSED: Final = "config.refused"
+"""A new configuration cannot be used, or not before a restart: `object` says why."""
+
 CAMERA_EVENTS: Final = (CAMERA_LOST, CAMERA_BACK, CAMERA_FROZEN)

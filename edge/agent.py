@@ -4,7 +4,6 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from functools import partial
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -12,14 +11,26 @@ from contracts import metrics
 from contracts.batch import Batch
 from contracts.classes import RoadUser
 from contracts.clock import MICROSECONDS, Clock
-from contracts.events import CAMERA_BACK, CAMERA_FROZEN, CAMERA_LOST, CROSSING, DWELL, TURN
+from contracts.events import (
+    CAMERA_BACK,
+    CAMERA_FROZEN,
+    CAMERA_LOST,
+    CONFIG_APPLIED,
+    CONFIG_REFUSED,
+    CROSSING,
+    DWELL,
+    TURN,
+)
 from edge.batches import Batcher, Event, Scalar
 from edge.camera import CameraWatch
 from edge.chrony import clock_quality
-from edge.config import AgentConfig
+from edge.config import AgentConfig, Camera
+from edge.configuration.change import Followed, change
 from edge.observed import Observed
 from edge.outbox import Outbox
+from edge.parts import Parts
 from edge.pictures import PictureServer, Shelf
+from edge.sensors.plugin import Sensor
 from edge.sensors.run import SensorRun
 from edge.threads import start_thread
 from edge.uplink import Uplink
@@ -34,6 +45,9 @@ CLOCK_PERIOD: Final = 30
 GOODBYE: Final = 2.0
 """How long a stopping agent tries to send what it has just kept. [s]"""
 
+LONGEST: Final = 200
+"""Characters that an event tells of a reason; the log has all of them."""
+
 
 class Agent:
     """Everything that runs on the box for one device.
@@ -46,10 +60,20 @@ class Agent:
         Microseconds since the epoch, UTC.
     boot
         Names this start; what an earlier one left in the outbox keeps its own.
+    followed
+        File of the configuration, whose changes are applied while the agent runs.
     """
 
-    def __init__(self, config: AgentConfig, *, clock: Clock, boot: UUID | None = None) -> None:
+    def __init__(
+        self,
+        config: AgentConfig,
+        *,
+        clock: Clock,
+        boot: UUID | None = None,
+        followed: Followed | None = None,
+    ) -> None:
         self._config = config
+        self._followed = followed
         self._clock = clock
         self._stopping = threading.Event()
         self._fault: Exception | None = None
@@ -66,23 +90,23 @@ class Agent:
         )
         self._observed = Observed()
         self._shelf = Shelf(clock)
-        self._camera: CameraWatch | None = None
-        if config.camera is not None:
-            self._camera = CameraWatch(
-                config.camera, on_message=self._see, on_change=self._camera_changed
-            )
-        sensors = [*config.sensors, *([config.modem] if config.modem else [])]
-        self._sensors = [SensorRun(sensor, self._batcher.add, clock) for sensor in sensors]
+        self._parts = Parts(self._make_camera, self._make_sensor, self._fail)
         self._pictures = self._make_pictures()
         self._seeing = False
         self._lost_at: int | None = None  # [us]
 
+    def _make_camera(self, camera: Camera) -> CameraWatch:
+        return CameraWatch(camera, on_message=self._see, on_change=self._camera_changed)
+
+    def _make_sensor(self, sensor: Sensor) -> SensorRun:
+        return SensorRun(sensor, self._batcher.add, self._clock)
+
     def _make_pictures(self) -> PictureServer | None:
         wanted = self._config.pictures
-        if wanted is None or self._camera is None:
+        if wanted is None or self._config.camera is None:
             return None
         token = wanted.token.get_secret_value()
-        return PictureServer(wanted.address, token, self._shelf, self._camera.want_picture)
+        return PictureServer(wanted.address, token, self._shelf, self._parts.want_picture)
 
     @property
     def boot(self) -> UUID:
@@ -114,10 +138,10 @@ class Agent:
             What a part of the agent died of.
         """
         log.info("agent %s started, boot %s", self._config.device, self.boot)
-        threads = self._start(until_done=until_done)
+        self._start(until_done=until_done)
         try:
             self._tick(until_done=until_done)
-            self._stop_sources(threads)
+            self._stop_sources()
             self._batcher.flush()
             self._uplink.wake()
             self._drain(GOODBYE if self._stopping.is_set() else drain)
@@ -135,20 +159,14 @@ class Agent:
         log.info("agent %s ended, %d batches wait for the next start", self._config.device, left)
         return left == 0
 
-    def _start(self, *, until_done: bool) -> list[threading.Thread]:
-        """Start every part; give the threads that make samples."""
+    def _start(self, *, until_done: bool) -> None:
+        """Start every part."""
         self._uplink.start(self._fail)
         self._announce()
         start_thread("batches", self._flush_often, self._fail)
         if self._pictures is not None:
             start_thread("pictures", self._pictures.serve_forever, self._fail)
-        parts: list[CameraWatch | SensorRun] = [*self._sensors]
-        if self._camera is not None:
-            parts.append(self._camera)
-        return [
-            start_thread(type(part).__name__, partial(part.run, until_done=until_done), self._fail)
-            for part in parts
-        ]
+        self._parts.start(self._config, until_done=until_done)
 
     def _fail(self, fault: Exception) -> None:
         self._fault = fault
@@ -158,18 +176,41 @@ class Agent:
         """Say every second how the agent is, until it is time to end."""
         ticks = 0
         while not self._stopping.wait(TICK):
-            if until_done and self._is_over():
+            if until_done and self._parts.over:
                 return
             if ticks % CLOCK_PERIOD == 0:
                 self._batcher.clock_quality = clock_quality()
             ticks += 1
+            self._follow()
             self._batcher.add(self._health())
             if self._uplink.connected:
                 self._outbox.report_other_boots(self._batcher.empty())
 
-    def _is_over(self) -> bool:
-        seen = self._camera is None or self._camera.over.is_set()
-        return seen and all(sensor.over for sensor in self._sensors)
+    def _follow(self) -> None:
+        """Apply a configuration that changed."""
+        if self._followed is None:
+            return
+        new = self._followed.look(lambda reason: self._say(CONFIG_REFUSED, reason))
+        if new is not None:
+            self._apply(new)
+
+    def _apply(self, new: AgentConfig) -> None:
+        found = change(self._config, new)
+        self._config = found.config
+        if found.applied:
+            self._parts.apply(found.config)
+            if found.config.camera is None and self._seeing:
+                self._seeing = False
+                self._announce()
+            log.info("the configuration changed: %s applied", ", ".join(found.applied))
+            self._say(CONFIG_APPLIED, ", ".join(found.applied))
+        if found.at_restart:
+            names = ", ".join(found.at_restart)
+            log.warning("the configuration changed: %s waits for the agent's restart", names)
+            self._say(CONFIG_REFUSED, f"{names}: needs a restart")
+
+    def _say(self, kind: str, what: str) -> None:
+        self._batcher.add([Event(kind, self._clock(), what[:LONGEST])])
 
     def _health(self) -> list[Scalar]:
         now, stock = self._clock(), self._outbox.stock()
@@ -180,18 +221,14 @@ class Agent:
             Scalar(now, metrics.BACKLOG_AGE, max(age, 0) / MICROSECONDS),
             Scalar(now, metrics.DROPPED_BATCHES, stock.dropped),
         ]
-        if self._sensors:
-            scalars.append(Scalar(now, metrics.BAD_LINES, sum(s.bad for s in self._sensors)))
+        if self._parts.sensors:
+            scalars.append(Scalar(now, metrics.BAD_LINES, self._parts.bad))
         if trip is not None:
             scalars.append(Scalar(now, metrics.UPLINK_ROUND_TRIP, 1e3 * trip))
         return scalars
 
-    def _stop_sources(self, threads: Sequence[threading.Thread]) -> None:
-        for part in (self._camera, *self._sensors):
-            if part is not None:
-                part.stop()
-        for thread in threads:
-            thread.join(5.0)
+    def _stop_sources(self) -> None:
+        self._parts.stop()
         self._batcher.add(self._observed.finish())
 
     def _drain(self, seconds: float) -> None:

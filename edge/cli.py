@@ -16,6 +16,7 @@ from contracts.settings import SettingsError
 from edge.agent import Agent
 from edge.check import check_config
 from edge.config import AgentConfig, Camera, read_config
+from edge.configuration.change import Followed
 from edge.errors import EdgeError
 
 app = typer.Typer(
@@ -41,21 +42,24 @@ def run(
     """Run the agent until SIGTERM or Ctrl-C.
 
     Nothing is lost when it is stopped or killed: what is not durable waits in the outbox for the
-    next start. Ends with 0, with 2 if the configuration cannot be used, with 3 if --until-done
-    left batches in the outbox.
+    next start. When the file changes, or at SIGHUP, camera, sensors, modem and batches are applied
+    at once, and all else waits for a restart; a file that is wrong changes nothing. Ends with 0,
+    with 2 if the configuration cannot be used, with 3 if --until-done left batches in the outbox.
     """
     logging.basicConfig(
         level=logging.INFO,
         stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
+    followed = Followed(config, lambda: read_config(config, flags or ()))
     settings = _read(config, flags)
     try:
-        agent = Agent(settings, clock=utc_now)
+        agent = Agent(settings, clock=utc_now, followed=followed)
     except (EdgeError, OSError) as fault:
         _refuse(str(fault))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: agent.stop())
+    signal.signal(signal.SIGHUP, lambda *_: followed.ask())
     nothing_left = agent.run(until_done=until_done, drain=drain)
     if until_done and not nothing_left:
         raise typer.Exit(3)
