@@ -1,6 +1,6 @@
 """Small JSON messages: durable, birth certificate and last will."""
 
-from typing import Final, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -27,6 +27,27 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     picture_url: str = ""  # where pixelated pictures are served, empty: nowhere
 
 
+class Desired(msgspec.Struct, frozen=True, kw_only=True):
+    """Retained, platform to device: lies over the configuration on the box."""
+
+    version: Annotated[int, msgspec.Meta(ge=1)]  # grows; an older one changes nothing
+    config: dict[str, Any]  # tables of the agent's configuration; their keys win over the box's
+    sent_at: int  # [us] since the epoch
+    watch_s: Annotated[float, msgspec.Meta(ge=1, le=3600)] = 60.0
+    """How long it is watched before it is accepted. [s]"""
+
+
+class Reported(msgspec.Struct, frozen=True, kw_only=True):
+    """Retained, device to platform: what became of what was desired last."""
+
+    version: int  # that this answers
+    state: Literal["trying", "accepted", "rejected", "rolled-back"]
+    reason: str  # why it is rejected or taken back
+    applied: int  # version that is in force, 0: the box's own file alone
+    config_hash: str  # SHA-256 of the configuration in force, secrets left out
+    at: int  # [us] since the epoch
+
+
 class IngestHealth(msgspec.Struct, frozen=True, kw_only=True):
     """How an ingest worker does."""
 
@@ -44,4 +65,6 @@ class IngestHealth(msgspec.Struct, frozen=True, kw_only=True):
 
 ENCODER: Final = msgspec.json.Encoder()
 DURABLE: Final = msgspec.json.Decoder(Durable)
+DESIRED: Final = msgspec.json.Decoder(Desired)
+REPORTED: Final = msgspec.json.Decoder(Reported)
 STATE: Final = msgspec.json.Decoder(State)

@@ -26,6 +26,7 @@ from edge.camera import CameraWatch
 from edge.chrony import clock_quality
 from edge.config import AgentConfig, Camera
 from edge.configuration.change import Followed, change
+from edge.configuration.remote import Health, Remote
 from edge.observed import Observed
 from edge.outbox import Outbox
 from edge.parts import Parts
@@ -62,6 +63,8 @@ class Agent:
         Names this start; what an earlier one left in the outbox keeps its own.
     followed
         File of the configuration, whose changes are applied while the agent runs.
+    remote
+        What the platform desires of the configuration; it may desire nothing without it.
     """
 
     def __init__(
@@ -71,9 +74,12 @@ class Agent:
         clock: Clock,
         boot: UUID | None = None,
         followed: Followed | None = None,
+        remote: Remote | None = None,
     ) -> None:
         self._config = config
         self._followed = followed
+        self._remote = remote
+        self._losses = 0  # of cameras
         self._clock = clock
         self._stopping = threading.Event()
         self._fault: Exception | None = None
@@ -84,7 +90,9 @@ class Agent:
             max_bytes=config.outbox.max_bytes,
             clock=clock,
         )
-        self._uplink = Uplink(config, self._outbox, clock=clock)
+        self._uplink = Uplink(
+            config, self._outbox, clock=clock, desired=remote.hear if remote else None
+        )
         self._batcher = Batcher(
             config.device, simulated=config.simulated, sink=self._keep, clock=clock
         )
@@ -182,6 +190,7 @@ class Agent:
                 self._batcher.clock_quality = clock_quality()
             ticks += 1
             self._follow()
+            self._obey()
             self._batcher.add(self._health())
             if self._uplink.connected:
                 self._outbox.report_other_boots(self._batcher.empty())
@@ -194,14 +203,25 @@ class Agent:
         if new is not None:
             self._apply(new)
 
+    def _obey(self) -> None:
+        """Do what the platform desires of the configuration, and say what became of it."""
+        if self._remote is None:
+            return
+        camera = self._seeing or self._config.camera is None or self._parts.camera_over
+        new = self._remote.look(Health(camera, self._losses, self._uplink.connected))
+        if new is not None:
+            self._apply(new)
+        if (reported := self._remote.report()) is not None:
+            self._uplink.report(reported)
+
     def _apply(self, new: AgentConfig) -> None:
         found = change(self._config, new)
         self._config = found.config
         if found.applied:
-            self._parts.apply(found.config)
-            if found.config.camera is None and self._seeing:
-                self._seeing = False
+            if "camera" in found.applied and self._seeing:
+                self._seeing = False  # until the new one is
                 self._announce()
+            self._parts.apply(found.config)
             log.info("the configuration changed: %s applied", ", ".join(found.applied))
             self._say(CONFIG_APPLIED, ", ".join(found.applied))
         if found.at_restart:
@@ -287,6 +307,7 @@ class Agent:
             self._batcher.add([Event(CAMERA_BACK, now, "camera", value=away)])
         elif not seeing:
             self._lost_at = now
+            self._losses += 1
             self._batcher.add([Event(CAMERA_LOST, now, "camera")])
         self._seeing = seeing
         self._announce()

@@ -17,6 +17,7 @@ from edge.agent import Agent
 from edge.check import check_config
 from edge.config import AgentConfig, Camera, read_config
 from edge.configuration.change import Followed
+from edge.configuration.remote import Remote
 from edge.errors import EdgeError
 
 app = typer.Typer(
@@ -51,11 +52,16 @@ def run(
         stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-    followed = Followed(config, lambda: read_config(config, flags or ()))
-    settings = _read(config, flags)
     try:
-        agent = Agent(settings, clock=utc_now, followed=followed)
-    except (EdgeError, OSError) as fault:
+        outbox = read_config(config, flags or ()).outbox.path
+        remote = Remote(
+            outbox.with_name(outbox.name + ".desired"),
+            lambda overlay: read_config(config, flags or (), overlay=overlay),
+            clock=utc_now,
+        )
+        followed = Followed(config, remote.current)
+        agent = Agent(remote.begin(), clock=utc_now, followed=followed, remote=remote)
+    except (EdgeError, SettingsError, OSError) as fault:
         _refuse(str(fault))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: agent.stop())

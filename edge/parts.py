@@ -104,8 +104,12 @@ class Parts:
     @property
     def over(self) -> bool:
         """Whether camera and sensors have nothing more."""
-        seen = self._camera is None or self._camera.watch.over.is_set()
-        return seen and all(run.over for run in self.sensors)
+        return (self._camera is None or self.camera_over) and all(run.over for run in self.sensors)
+
+    @property
+    def camera_over(self) -> bool:
+        """Whether the camera is a recording that has ended."""
+        return self._camera is not None and self._camera.watch.over.is_set()
 
     @property
     def sensors(self) -> Sequence[SensorRun]:
