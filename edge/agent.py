@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 from contracts import metrics
@@ -21,9 +21,12 @@ from contracts.events import (
     DWELL,
     TURN,
 )
+from contracts.messages import Flush, Ping, RestartCamera
+from contracts.version import __version__
 from edge.batches import Batcher, Event, Scalar
 from edge.camera import CameraWatch
 from edge.chrony import clock_quality
+from edge.commands import Commands, RefusedError
 from edge.config import AgentConfig, Camera
 from edge.configuration.change import Followed, change
 from edge.configuration.remote import Health, Remote
@@ -90,8 +93,16 @@ class Agent:
             max_bytes=config.outbox.max_bytes,
             clock=clock,
         )
+        self._commands = Commands(
+            {Ping: self._answer_ping, Flush: self._flush_now, RestartCamera: self._restart_camera},
+            clock=clock,
+        )
         self._uplink = Uplink(
-            config, self._outbox, clock=clock, desired=remote.hear if remote else None
+            config,
+            self._outbox,
+            clock=clock,
+            desired=remote.hear if remote else None,
+            command=self._commands.hear,
         )
         self._batcher = Batcher(
             config.device, simulated=config.simulated, sink=self._keep, clock=clock
@@ -156,6 +167,7 @@ class Agent:
         finally:
             self._stopping.set()
             self._batcher.close()
+            self._commands.close()
             if self._pictures is not None:
                 self._pictures.shutdown()
                 self._pictures.server_close()
@@ -191,6 +203,8 @@ class Agent:
             ticks += 1
             self._follow()
             self._obey()
+            for result, correlation in self._commands.work():
+                self._uplink.answer(result, correlation)
             self._batcher.add(self._health())
             if self._uplink.connected:
                 self._outbox.report_other_boots(self._batcher.empty())
@@ -213,6 +227,28 @@ class Agent:
             self._apply(new)
         if (reported := self._remote.report()) is not None:
             self._uplink.report(reported)
+
+    def _answer_ping(self, _: Ping) -> dict[str, Any]:
+        stock = self._outbox.stock()
+        return {
+            "boot": str(self.boot),
+            "version": __version__,
+            "camera": self._seeing,
+            "waiting_batches": stock.batches,
+            "dropped_batches": stock.dropped,
+        }
+
+    def _flush_now(self, _: Flush) -> dict[str, Any]:
+        flushed = self._batcher.flush()
+        self._uplink.wake()
+        return {"flushed_batches": flushed, "waiting_batches": self._outbox.stock().batches}
+
+    def _restart_camera(self, _: RestartCamera) -> dict[str, Any]:
+        if self._config.camera is None:
+            msg = "this device has no camera"
+            raise RefusedError(msg)
+        self._parts.restart_camera(self._config.camera)
+        return {}
 
     def _apply(self, new: AgentConfig) -> None:
         found = change(self._config, new)

@@ -2,23 +2,27 @@
 
 import queue
 import ssl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Any, Final, NoReturn, TypeVar
+from uuid import uuid4
 
 import msgspec
 import paho.mqtt.client as mqtt
 import typer
 from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 from pydantic import Field
 
 from contracts.broker import BrokerUrl, read_broker
 from contracts.clock import utc_now
-from contracts.messages import ENCODER, REPORTED, Desired, Reported
+from contracts.messages import COMMAND, ENCODER, REPORTED, RESULT, Desired, Reported, Result
 from contracts.settings import RoomSettings, SettingsError
 from contracts.topics import TopicError, parse, topic
-from edge.configuration.document import read_document
+from edge.configuration.document import parse_value, read_document
 
 app = typer.Typer(no_args_is_help=True, help="Devices from afar.")
 
@@ -26,6 +30,7 @@ CONNECT: Final = 10.0
 """How long the broker may take to answer. [s]"""
 SPARE: Final = 15.0
 """How long an answer may take after the device has watched a configuration. [s]"""
+Answer = TypeVar("Answer", Reported, Result)
 _MOST: Final = 1000  # answers that wait; there are two for each configuration
 
 
@@ -64,8 +69,8 @@ def configure(
         _refuse(str(fault))
     now = utc_now()
     desired = Desired(version=now // 1000, config=config, sent_at=now, watch_s=watch)
-    with _answers(settings, identity) as (client, answers):
-        _publish(client, topic(identity, "desired"), ENCODER.encode(desired))
+    with _listening(settings, topic(identity, "reported"), REPORTED) as (client, answers):
+        _publish(client, topic(identity, "desired"), ENCODER.encode(desired), retain=True)
         typer.echo(f"{identity}: configuration {desired.version} is desired", err=True)
         answer = _wait(answers, desired.version, SPARE, watch + SPARE)
     if answer is None:
@@ -77,11 +82,69 @@ def configure(
         raise typer.Exit(1)
 
 
-def _publish(client: mqtt.Client, where: str, payload: bytes) -> None:
-    """Publish what the broker is to retain; whoever may not is told so."""
+@app.command()
+def ask(
+    identity: Annotated[str, typer.Argument(metavar="PILOT/DEVICE")],
+    what: Annotated[str, typer.Argument(help="ping, flush, restart-camera or log-level.")],
+    values: Annotated[
+        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="e.g. level=debug minutes=30")
+    ] = None,
+    ident: Annotated[
+        str | None, typer.Option("--id", help="Of a command asked before: it is not done twice.")
+    ] = None,
+    timeout: Annotated[
+        int, typer.Option(min=1, max=3600, help="It expires after so long. [s]")
+    ] = 30,
+) -> None:
+    """Ask a device to do something, and print what it answers as JSON.
+
+    Ends with 0 if it is done, 1 if it is refused, 2 if what is given cannot be used, 3 if the
+    device has not answered in time; then the command has expired.
+    """
+    pairs = [value.partition("=") for value in values or ()]
+    if wrong := [key for key, equals, _ in pairs if not equals]:
+        _refuse(f"{', '.join(wrong)}: not KEY=VALUE; write for instance level=debug")
+    do = {"type": what} | {key: parse_value(text) for key, _, text in pairs}
+    command = {"id": ident or uuid4().hex, "do": do}
+    try:
+        parse(topic(identity, "command"))
+        settings = OperatorSettings.load()
+        COMMAND.decode(ENCODER.encode(command))
+    except (SettingsError, TopicError, msgspec.MsgspecError) as fault:
+        _refuse(str(fault))
+    properties: Any = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    properties.ResponseTopic = topic(identity, "result")
+    properties.CorrelationData = uuid4().bytes
+    properties.MessageExpiryInterval = timeout
+    with _listening(settings, properties.ResponseTopic, RESULT) as (client, answers):
+        where = topic(identity, "command")
+        _publish(client, where, ENCODER.encode(command), properties=properties)
+        result = _result(answers, command["id"], timeout)
+    if result is None:
+        typer.echo(f"{identity} has not answered within {timeout} s", err=True)
+        raise typer.Exit(3)
+    typer.echo(ENCODER.encode(result))
+    if result.state != "done":
+        raise typer.Exit(1)
+
+
+def _result(answers: "queue.Queue[Result]", ident: object, timeout: float) -> Result | None:
+    end = time.monotonic() + timeout
+    while (left := end - time.monotonic()) > 0:
+        try:
+            result = answers.get(timeout=left)
+        except queue.Empty:
+            return None
+        if result.id == ident:
+            return result
+    return None
+
+
+def _publish(client: mqtt.Client, where: str, payload: bytes, **how: Any) -> None:
+    """Publish; whoever may not is told so."""
     answered: queue.Queue[Any] = queue.Queue()
     client.on_publish = lambda _client, _user, _mid, reason, _properties: answered.put(reason)
-    client.publish(where, payload, qos=1, retain=True)
+    client.publish(where, payload, qos=1, **how)
     try:
         reason = answered.get(timeout=CONNECT)
     except queue.Empty:
@@ -107,12 +170,12 @@ def _wait(
 
 
 @contextmanager
-def _answers(
-    settings: OperatorSettings, identity: str
-) -> Iterator[tuple[mqtt.Client, "queue.Queue[Reported]"]]:
-    """Connect, and listen to what a device reports."""
+def _listening(
+    settings: OperatorSettings, where: str, decoder: msgspec.json.Decoder[Answer]
+) -> Iterator[tuple[mqtt.Client, "queue.Queue[Answer]"]]:
+    """Connect, and listen to what a device answers there."""
     broker = read_broker(settings.mqtt_url)
-    answers: queue.Queue[Reported] = queue.Queue(_MOST)  # full: paho waits
+    answers: queue.Queue[Answer] = queue.Queue(_MOST)  # full: paho waits
     ready: queue.Queue[str] = queue.Queue()
     client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
     client.username_pw_set(broker.user, broker.password)
@@ -122,11 +185,11 @@ def _answers(
     def connected(client: mqtt.Client, _: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if reason.is_failure:
             ready.put(str(reason))
-        client.subscribe(topic(identity, "reported"), qos=1)
+        client.subscribe(where, qos=1)
 
     def told(_client: Any, _: Any, message: mqtt.MQTTMessage) -> None:
         try:
-            answers.put(REPORTED.decode(message.payload))
+            answers.put(decoder.decode(message.payload))
         except msgspec.MsgspecError as fault:
             typer.echo(f"{message.topic} says what is no message: {fault}", err=True)
 
