@@ -11,6 +11,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
@@ -144,6 +145,8 @@ class Remote:
                 raise
             return self._back(str(fault))
         if kept.trying:
+            with suppress(SettingsError):  # it is asked for again when it is needed
+                self._good = self._read(kept.good)
             self._keep(msgspec.structs.replace(kept, starts=kept.starts + 1))
             self._until = self._monotonic() + kept.watch_s
         return self._config

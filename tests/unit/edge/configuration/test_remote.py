@@ -248,6 +248,7 @@ def test_what_no_longer_fits_the_box_is_taken_back(box: Box) -> None:
 def test_a_file_that_became_wrong_meanwhile_stops_nobody_from_returning(box: Box) -> None:
     own = box.config
     box.desire(5, LINES)
+    box.start()
     box.file.write_text("nonsense")
     box.now = 11
     assert box.look(Health(camera=False, losses=0, connected=True)) == own
