@@ -34,6 +34,11 @@ MOTION_LOST: Final = "motion.lost"
 
 MOTION_BACK: Final = "motion.back"
 """Motion says something again: `value` is how long it did not [s]."""
+CONFIG_APPLIED: Final = "config.applied"
+"""The agent's configuration changed: `object` names the tables that did."""
+
+CONFIG_REFUSED: Final = "config.refused"
+"""A new configuration cannot be used, or not before a restart: `object` says why."""
 
 CAMERA_EVENTS: Final = (CAMERA_LOST, CAMERA_BACK, CAMERA_FROZEN)
 

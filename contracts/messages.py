@@ -1,6 +1,6 @@
 """Small JSON messages: durable, birth certificate and last will."""
 
-from typing import Final, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -28,6 +28,68 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     picture_certificate: str = ""  # SHA-256 of its certificate (DER, hexadecimal), empty: no TLS
 
 
+class Desired(msgspec.Struct, frozen=True, kw_only=True):
+    """Retained, platform to device: lies over the configuration on the box."""
+
+    version: Annotated[int, msgspec.Meta(ge=1)]  # grows; an older one changes nothing
+    config: dict[str, Any]  # tables of the agent's configuration; their keys win over the box's
+    sent_at: int  # [us] since the epoch
+    watch_s: Annotated[float, msgspec.Meta(ge=1, le=3600)] = 60.0
+    """How long it is watched before it is accepted. [s]"""
+
+
+class Reported(msgspec.Struct, frozen=True, kw_only=True):
+    """Retained, device to platform: what became of what was desired last."""
+
+    version: int  # that this answers
+    state: Literal["trying", "accepted", "rejected", "rolled-back"]
+    reason: str  # why it is rejected or taken back
+    applied: int  # version that is in force, 0: the box's own file alone
+    config_hash: str  # SHA-256 of the configuration in force, secrets left out
+    at: int  # [us] since the epoch
+
+
+class Ping(msgspec.Struct, frozen=True, tag="ping", forbid_unknown_fields=True):
+    """Say how you are."""
+
+
+class Flush(msgspec.Struct, frozen=True, tag="flush", forbid_unknown_fields=True):
+    """Close the batches at hand, and send what waits."""
+
+
+class RestartCamera(msgspec.Struct, frozen=True, tag="restart-camera", forbid_unknown_fields=True):
+    """Begin the camera's process anew."""
+
+
+class LogLevel(msgspec.Struct, frozen=True, tag="log-level", forbid_unknown_fields=True):
+    """Log more, or less, for a while."""
+
+    level: Literal["debug", "info", "warning", "error"]
+    minutes: Annotated[int, msgspec.Meta(ge=1, le=1440)] = 15
+
+
+Do = Ping | Flush | RestartCamera | LogLevel
+"""What a device may be asked to do; `type` names it."""
+
+
+class Command(msgspec.Struct, frozen=True):
+    """Platform to device; its message has a response topic, correlation data and an expiry."""
+
+    id: Annotated[str, msgspec.Meta(min_length=8, max_length=64)]
+    """Names it for ever: the same one is done once, and answered each time."""
+    do: msgspec.Raw  # a `Do`; whoever does not know it can still answer
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """Device to platform, with the correlation data of the command."""
+
+    id: str
+    state: Literal["done", "refused"]
+    reason: str = ""  # of a refusal
+    answer: dict[str, Any] = {}
+    at: int  # [us] since the epoch
+
+
 class IngestHealth(msgspec.Struct, frozen=True, kw_only=True):
     """How an ingest worker does."""
 
@@ -45,4 +107,9 @@ class IngestHealth(msgspec.Struct, frozen=True, kw_only=True):
 
 ENCODER: Final = msgspec.json.Encoder()
 DURABLE: Final = msgspec.json.Decoder(Durable)
+COMMAND: Final = msgspec.json.Decoder(Command)
+DO: Final[msgspec.json.Decoder[Do]] = msgspec.json.Decoder(Do)
+RESULT: Final = msgspec.json.Decoder(Result)
+DESIRED: Final = msgspec.json.Decoder(Desired)
+REPORTED: Final = msgspec.json.Decoder(Reported)
 STATE: Final = msgspec.json.Decoder(State)

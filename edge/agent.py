@@ -5,24 +5,40 @@ import threading
 import time
 from collections.abc import Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 from contracts import metrics
 from contracts.batch import Batch
 from contracts.classes import RoadUser
 from contracts.clock import MICROSECONDS, Clock
-from contracts.events import CAMERA_BACK, CAMERA_FROZEN, CAMERA_LOST, CROSSING, DWELL, TURN
+from contracts.events import (
+    CAMERA_BACK,
+    CAMERA_FROZEN,
+    CAMERA_LOST,
+    CONFIG_APPLIED,
+    CONFIG_REFUSED,
+    CROSSING,
+    DWELL,
+    TURN,
+)
+from contracts.messages import Flush, Ping, RestartCamera
+from contracts.version import __version__
 from edge.batches import Batcher, Event, Scalar
 from edge.camera import CameraWatch
 from edge.chrony import clock_quality
-from edge.config import AgentConfig
+from edge.commands import Commands, RefusedError
+from edge.config import AgentConfig, Camera
+from edge.configuration.change import Followed, change
+from edge.configuration.remote import Health, Remote
 from edge.detecting import DetectorWatch, MotionWatch
 from edge.identity.keeper import Keeper
 from edge.models.file import checksum
 from edge.observed import Observed
 from edge.outbox import Outbox
+from edge.parts import Parts
 from edge.picture_room import PictureRoom
+from edge.sensors.plugin import Sensor
 from edge.sensors.run import SensorRun
 from edge.service.notify import Supervisor
 from edge.threads import start_thread
@@ -42,6 +58,9 @@ AT_ONCE: Final = 10
 GOODBYE: Final = 2.0
 """How long a stopping agent tries to send what it has just kept. [s]"""
 
+LONGEST: Final = 200
+"""Characters that an event tells of a reason; the log has all of them."""
+
 
 class Agent:
     """Everything that runs on the box for one device.
@@ -54,10 +73,25 @@ class Agent:
         Microseconds since the epoch, UTC.
     boot
         Names this start; what an earlier one left in the outbox keeps its own.
+    followed
+        File of the configuration, whose changes are applied while the agent runs.
+    remote
+        What the platform desires of the configuration; it may desire nothing without it.
     """
 
-    def __init__(self, config: AgentConfig, *, clock: Clock, boot: UUID | None = None) -> None:
+    def __init__(
+        self,
+        config: AgentConfig,
+        *,
+        clock: Clock,
+        boot: UUID | None = None,
+        followed: Followed | None = None,
+        remote: Remote | None = None,
+    ) -> None:
         self._config = config
+        self._followed = followed
+        self._remote = remote
+        self._losses = 0  # of cameras
         self._clock = clock
         self._stopping = threading.Event()
         self._fault: Exception | None = None
@@ -70,32 +104,44 @@ class Agent:
             max_bytes=config.outbox.max_bytes,
             clock=clock,
         )
-        self._uplink = Uplink(config, self._outbox, clock=clock)
+        self._commands = Commands(
+            {Ping: self._answer_ping, Flush: self._flush_now, RestartCamera: self._restart_camera},
+            clock=clock,
+        )
+        self._uplink = Uplink(
+            config,
+            self._outbox,
+            clock=clock,
+            desired=remote.hear if remote else None,
+            command=self._commands.hear,
+        )
         self._batcher = Batcher(
             config.device, simulated=config.simulated, sink=self._keep, clock=clock
         )
         self._observed = Observed()
         self._detecting, self._moving = DetectorWatch(), MotionWatch()
-        self._camera: CameraWatch | None = None
-        if config.camera is not None:
-            self._camera = CameraWatch(
-                config.camera,
-                on_message=self._see,
-                on_change=self._camera_changed,
-                device=config.device,
-            )
-        sensors = [*config.sensors, *([config.modem] if config.modem else [])]
-        self._sensors = [SensorRun(sensor, self._batcher.add, clock) for sensor in sensors]
+        self._parts = Parts(self._make_camera, self._make_sensor, self._fail)
         self._pictures = self._make_pictures()
         self._supervisor = Supervisor()
         self._flushed = time.monotonic()
         self._seeing = False
         self._lost_at: int | None = None  # [us]
 
+    def _make_camera(self, camera: Camera) -> CameraWatch:
+        return CameraWatch(
+            camera,
+            on_message=self._see,
+            on_change=self._camera_changed,
+            device=self._config.device,
+        )
+
+    def _make_sensor(self, sensor: Sensor) -> SensorRun:
+        return SensorRun(sensor, self._batcher.add, self._clock)
+
     def _make_pictures(self) -> PictureRoom | None:
-        if self._config.pictures is None or self._camera is None:
+        if self._config.pictures is None or self._config.camera is None:
             return None
-        return PictureRoom(self._config, self._camera, add=self._batcher.add, clock=self._clock)
+        return PictureRoom(self._config, self._parts, add=self._batcher.add, clock=self._clock)
 
     @property
     def boot(self) -> UUID:
@@ -132,10 +178,10 @@ class Agent:
             What a part of the agent died of.
         """
         log.info("agent %s started, boot %s", self._config.device, self.boot)
-        threads = self._start(until_done=until_done)
+        self._start(until_done=until_done)
         try:
             self._tick(until_done=until_done)
-            self._stop_sources(threads)
+            self._stop_sources()
             self._batcher.flush()
             self._uplink.wake()
             self._drain(GOODBYE if self._stopping.is_set() else drain)
@@ -143,6 +189,7 @@ class Agent:
             self._stopping.set()
             self._supervisor.tell(STOPPING="1")
             self._batcher.close()
+            self._commands.close()
             if self._pictures is not None:
                 self._pictures.close()
             self._uplink.close(GOODBYE)
@@ -153,8 +200,8 @@ class Agent:
         log.info("agent %s ended, %d batches wait for the next start", self._config.device, left)
         return left == 0
 
-    def _start(self, *, until_done: bool) -> list[threading.Thread]:
-        """Start every part; give the threads that make samples."""
+    def _start(self, *, until_done: bool) -> None:
+        """Start every part."""
         self._uplink.start(self._fail)
         self._announce()
         start_thread("batches", self._flush_often, self._fail)
@@ -163,13 +210,7 @@ class Agent:
             start_thread("identity", partial(keeper.run, self._stopping), self._fail)
         if self._pictures is not None:
             start_thread("pictures", self._pictures.server.serve_forever, self._fail)
-        parts: list[CameraWatch | SensorRun] = [*self._sensors]
-        if self._camera is not None:
-            parts.append(self._camera)
-        return [
-            start_thread(type(part).__name__, partial(part.run, until_done=until_done), self._fail)
-            for part in parts
-        ]
+        self._parts.start(self._config, until_done=until_done)
 
     def _fail(self, fault: Exception) -> None:
         self._fault = fault
@@ -182,18 +223,77 @@ class Agent:
         while not self._stopping.wait(TICK):
             if self._is_alive():
                 self._supervisor.alive(self._status())
-            if until_done and self._is_over():
+            if until_done and self._parts.over:
                 return
             if ticks % CLOCK_PERIOD == 0:
                 self._batcher.clock_quality = clock_quality()
             ticks += 1
+            self._follow()
+            self._obey()
+            for result, correlation in self._commands.work():
+                self._uplink.answer(result, correlation)
             self._batcher.add(self._health())
             if self._uplink.connected:
                 self._outbox.report_other_boots(self._batcher.empty())
 
-    def _is_over(self) -> bool:
-        seen = self._camera is None or self._camera.over.is_set()
-        return seen and all(sensor.over for sensor in self._sensors)
+    def _follow(self) -> None:
+        """Apply a configuration that changed."""
+        if self._followed is None:
+            return
+        new = self._followed.look(lambda reason: self._say(CONFIG_REFUSED, reason))
+        if new is not None:
+            self._apply(new)
+
+    def _obey(self) -> None:
+        """Do what the platform desires of the configuration, and say what became of it."""
+        if self._remote is None:
+            return
+        camera = self._seeing or self._config.camera is None or self._parts.camera_over
+        new = self._remote.look(Health(camera, self._losses, self._uplink.connected))
+        if new is not None:
+            self._apply(new)
+        if (reported := self._remote.report()) is not None:
+            self._uplink.report(reported)
+
+    def _answer_ping(self, _: Ping) -> dict[str, Any]:
+        stock = self._outbox.stock()
+        return {
+            "boot": str(self.boot),
+            "version": __version__,
+            "camera": self._seeing,
+            "waiting_batches": stock.batches,
+            "dropped_batches": stock.dropped,
+        }
+
+    def _flush_now(self, _: Flush) -> dict[str, Any]:
+        flushed = self._batcher.flush()
+        self._uplink.wake()
+        return {"flushed_batches": flushed, "waiting_batches": self._outbox.stock().batches}
+
+    def _restart_camera(self, _: RestartCamera) -> dict[str, Any]:
+        if self._config.camera is None:
+            msg = "this device has no camera"
+            raise RefusedError(msg)
+        self._parts.restart_camera(self._config.camera)
+        return {}
+
+    def _apply(self, new: AgentConfig) -> None:
+        found = change(self._config, new)
+        self._config = found.config
+        if found.applied:
+            if "camera" in found.applied and self._seeing:
+                self._seeing = False  # until the new one is
+                self._announce()
+            self._parts.apply(found.config)
+            log.info("the configuration changed: %s applied", ", ".join(found.applied))
+            self._say(CONFIG_APPLIED, ", ".join(found.applied))
+        if found.at_restart:
+            names = ", ".join(found.at_restart)
+            log.warning("the configuration changed: %s waits for the agent's restart", names)
+            self._say(CONFIG_REFUSED, f"{names}: needs a restart")
+
+    def _say(self, kind: str, what: str) -> None:
+        self._batcher.add([Event(kind, self._clock(), what[:LONGEST])])
 
     def _is_alive(self) -> bool:
         """Whether no thread of ours is stuck; one that died ends the agent by itself."""
@@ -203,7 +303,7 @@ class Agent:
     def _status(self) -> str:
         """Say in a line how it goes, for who looks at the service."""
         parts = ["connected" if self._uplink.connected else "no connection to the broker"]
-        if self._camera is not None:
+        if self._config.camera is not None:
             parts.append("camera sees" if self._seeing else "NO PICTURE from the camera")
         waiting = self._outbox.stock().batches
         return ", ".join([*parts, f"{waiting if waiting > AT_ONCE else 'few'} batches wait"])
@@ -217,20 +317,16 @@ class Agent:
             Scalar(now, metrics.BACKLOG_AGE, max(age, 0) / MICROSECONDS),
             Scalar(now, metrics.DROPPED_BATCHES, stock.dropped),
         ]
-        if self._sensors:
-            scalars.append(Scalar(now, metrics.BAD_LINES, sum(s.bad for s in self._sensors)))
+        if self._parts.sensors:
+            scalars.append(Scalar(now, metrics.BAD_LINES, self._parts.bad))
         if self._pictures is not None:
             scalars += self._pictures.used(now)
         if trip is not None:
             scalars.append(Scalar(now, metrics.UPLINK_ROUND_TRIP, 1e3 * trip))
         return scalars
 
-    def _stop_sources(self, threads: Sequence[threading.Thread]) -> None:
-        for part in (self._camera, *self._sensors):
-            if part is not None:
-                part.stop()
-        for thread in threads:
-            thread.join(5.0)
+    def _stop_sources(self) -> None:
+        self._parts.stop()
         self._batcher.add(self._observed.finish())
         self._batcher.add(self._detecting.opened())
 
@@ -299,6 +395,7 @@ class Agent:
             self._batcher.add([Event(CAMERA_BACK, now, "camera", value=away)])
         elif not seeing:
             self._lost_at = now
+            self._losses += 1
             self._batcher.add([Event(CAMERA_LOST, now, "camera")])
         self._seeing = seeing
         self._announce()

@@ -17,6 +17,8 @@ from contracts.settings import SettingsError
 from edge.agent import Agent
 from edge.check import check_config
 from edge.config import AgentConfig, Camera, read_config
+from edge.configuration.change import Followed
+from edge.configuration.remote import Remote
 from edge.errors import EdgeError
 
 app = typer.Typer(
@@ -44,21 +46,29 @@ def run(
     """Run the agent until SIGTERM or Ctrl-C.
 
     Nothing is lost when it is stopped or killed: what is not durable waits in the outbox for the
-    next start. Ends with 0, with 2 if the configuration cannot be used, with 3 if --until-done
-    left batches in the outbox.
+    next start. When the file changes, or at SIGHUP, camera, sensors, modem and batches are applied
+    at once, and all else waits for a restart; a file that is wrong changes nothing. Ends with 0,
+    with 2 if the configuration cannot be used, with 3 if --until-done left batches in the outbox.
     """
     logging.basicConfig(
         level=logging.INFO,
         stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-    settings = _read(config, flags)
     try:
-        agent = Agent(settings, clock=utc_now)
-    except (EdgeError, OSError) as fault:
+        outbox = read_config(config, flags or ()).outbox.path
+        remote = Remote(
+            outbox.with_name(outbox.name + ".desired"),
+            lambda overlay: read_config(config, flags or (), overlay=overlay),
+            clock=utc_now,
+        )
+        followed = Followed(config, remote.current)
+        agent = Agent(remote.begin(), clock=utc_now, followed=followed, remote=remote)
+    except (EdgeError, SettingsError, OSError) as fault:
         _refuse(str(fault))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: agent.stop())
+    signal.signal(signal.SIGHUP, lambda *_: followed.ask())
     nothing_left = agent.run(until_done=until_done, drain=drain)
     if until_done and not nothing_left:
         raise typer.Exit(3)
@@ -70,6 +80,17 @@ def check(config: ConfigPath, flags: Flags = None) -> None:
     good = check_config(_read(config, flags), typer.echo)
     if not good:
         raise typer.Exit(1)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of a configuration, for editors that complete and check it.
+
+    Kinds of sensors that are installed here are in it, those of other packages, too.
+    """
+    from edge.configuration.schema import agent_schema  # noqa: PLC0415  # not for `run`
+
+    typer.echo(json.dumps(agent_schema(), indent=2, ensure_ascii=False))
 
 
 @app.command()

@@ -23,6 +23,7 @@ from contracts.settings import SettingsError
 from edge.configuration.document import parse_value, read_document
 from edge.configuration.drawing import DrawnOn, in_pixels, misplaced
 from edge.configuration.explain import Origins
+from edge.configuration.overlay import lay_over
 from edge.identity.folder import IdentityError, read_identity
 from edge.sensors.kinds import AnySensor
 from edge.vision.frames import Integers
@@ -255,7 +256,10 @@ class AgentConfig(_Table):
 
 
 def read_config(
-    path: Path, flags: Sequence[str] = (), environment: Mapping[str, str] | None = None
+    path: Path,
+    flags: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+    overlay: Mapping[str, Any] | None = None,
 ) -> AgentConfig:
     """Read the configuration of an agent.
 
@@ -267,6 +271,8 @@ def read_config(
         ``key.path=value`` each; they win over the environment, that over the file.
     environment
         Variables; those of the process by default.
+    overlay
+        What the platform desires; its keys win over the file's.
 
     Raises
     ------
@@ -282,6 +288,8 @@ def read_config(
     if path.suffix == ".toml" and isinstance(camera, dict):  # older agents knew pixels only
         table["camera"] = {"drawn_on": "stream"} | camera
     origins = Origins(str(path), document.lines, _FIX)
+    for key in lay_over(table, overlay or {}):
+        origins.set_over(key, "what is desired")
     _resolve(table, folder)
     given = {}
     for flag in flags:

@@ -8,9 +8,9 @@ from contracts.events import VIEW_BEGAN, VIEW_ENDED
 from contracts.metrics import PICTURE_BYTES
 from edge.batches import Event, Scalar
 from edge.budget import Budget
-from edge.camera import CameraWatch
 from edge.certificate import Certificate, given, own
 from edge.config import AgentConfig, Pictures
+from edge.parts import Parts
 from edge.pictures import Began, Ended, PictureServer, Rules, Shelf, Supply
 from edge.snapshots import Snapshots
 from edge.wire import Picture
@@ -27,7 +27,7 @@ class PictureRoom:
         Takes the events that say who looked at a live view.
     """
 
-    def __init__(self, config: AgentConfig, camera: CameraWatch, *, add: Add, clock: Clock) -> None:
+    def __init__(self, config: AgentConfig, camera: Parts, *, add: Add, clock: Clock) -> None:
         wanted = config.pictures
         if wanted is None:
             msg = "without [pictures] there are none"

@@ -52,6 +52,10 @@ class Uplink:
         Whence batches come, and where durable ones are deleted.
     monotonic
         Seconds that only go forward.
+    desired
+        Told each configuration that the platform desires; not asked for without it.
+    command
+        Told each command with its correlation data; not asked for without it.
     """
 
     def __init__(
@@ -61,6 +65,8 @@ class Uplink:
         *,
         clock: Clock,
         monotonic: Callable[[], float] = time.monotonic,
+        desired: Callable[[bytes], None] | None = None,
+        command: Callable[[bytes, bytes], None] | None = None,
     ) -> None:
         self._device = config.device
         self._broker = config.uplink.broker(config.device)
@@ -78,6 +84,9 @@ class Uplink:
         self._state = State(
             status="online", boot=outbox.boot, since=0, version=__version__, camera=False
         )
+        self._desired = desired
+        self._command = command
+        self._reported: bytes | None = None  # what became of what is desired
         self._announced = True  # nothing to say while nobody listens
         self._connected = False
         self._anew = False  # connected again, the window does not know yet
@@ -112,6 +121,17 @@ class Uplink:
         )
         self._announced = False
         self._wake.set()
+
+    def report(self, reported: bytes) -> None:
+        """Say what became of the configuration that is desired; the broker retains it."""
+        self._reported = reported
+        self._announced = False
+        self._wake.set()
+
+    def answer(self, result: bytes, correlation: bytes) -> None:
+        """Say what became of a command; what is not heard is asked for again."""
+        properties = _properties(PacketTypes.PUBLISH, CorrelationData=correlation)
+        self._client.publish(topic(self._device, "result"), result, qos=1, properties=properties)
 
     def take_round_trip(self) -> float | None:
         """Last time from a publication to the broker's PUBACK since this was asked. [s]."""
@@ -180,6 +200,10 @@ class Uplink:
         # What paho holds back is sent again from the outbox, with the time of that moment.
         client.drop_out_messages()
         client.subscribe(topic(self._device, "durable"), qos=1)
+        if self._desired is not None:
+            client.subscribe(topic(self._device, "desired"), qos=1)
+        if self._command is not None:
+            client.subscribe(topic(self._device, "command"), qos=1)
         self._window.receive_maximum = getattr(properties, "ReceiveMaximum", 1 << 16)
         self._anew = True
         self._announced = False
@@ -200,6 +224,13 @@ class Uplink:
         self._wake.set()
 
     def _on_message(self, _client: Any, _: Any, message: mqtt.MQTTMessage) -> None:
+        if self._desired is not None and message.topic == topic(self._device, "desired"):
+            self._desired(bytes(message.payload))
+            return
+        if self._command is not None and message.topic == topic(self._device, "command"):
+            correlation = getattr(message.properties, "CorrelationData", b"")
+            self._command(bytes(message.payload), correlation)
+            return
         try:
             self._durables.append(DURABLE.decode(message.payload))
         except (msgspec.DecodeError, msgspec.ValidationError) as fault:
@@ -245,6 +276,10 @@ class Uplink:
         if not self._announced:
             self._announced = True
             self._publish_state("online")
+            if self._reported is not None:
+                self._client.publish(
+                    topic(self._device, "reported"), self._reported, qos=1, retain=True
+                )
         reach = self._window.reach
         chosen = self._window.choose(
             self._outbox.waiting(reach, newest=True),

@@ -30,6 +30,7 @@ ROOMS = {
     ),
     "db": Room("storage.cli:app", "server", "The database: schema and retention."),
     "registry": Room("storage.registry_cli:app", "server", "Devices and metrics: what they are."),
+    "device": Room("tepna.device_cli:app", "server", "Devices from afar: what is desired of them."),
     "edge": Room("edge.cli:app", "edge", "The agent on the box."),
     "sim": Room("simulators.cli:app", "sim", "The simulated street."),
     "ingest": Room("ingest.cli:app", "server", "From the broker to the database."),

@@ -19,6 +19,19 @@ def kinds() -> list[str]:
     return sorted({point.name for point in entry_points(group=GROUP)})
 
 
+def plugins(*, foreign: bool) -> dict[str, type[Sensor]]:
+    """Load the kinds by their names; those of other packages only if they are asked for.
+
+    Raises
+    ------
+    ValidationError
+        If one cannot be loaded.
+    """
+    found = sorted(entry_points(group=GROUP))
+    own = __name__.partition(".")[0] + "."
+    return {p.name: _load(p) for p in found if foreign or p.value.startswith(own)}
+
+
 def read_sensor(table: Any) -> Sensor:
     """Make the sensor that a table of a configuration describes.
 

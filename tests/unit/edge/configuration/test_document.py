@@ -115,7 +115,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(st.dictionaries(TEXT.filter(lambda key: key != "<<"), VALUES))
 def test_json_is_yaml_and_quoted_text_is_text(table: dict[str, Any]) -> None:
     assert parse(json.dumps(table)) == table

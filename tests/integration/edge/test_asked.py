@@ -1,0 +1,61 @@
+"""`tepna device ask` and a real agent, over a real broker with its access list."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Eventually = Callable[..., Any]
+
+
+@pytest.fixture
+def ask(broker: Any, identity: str) -> Callable[..., Any]:
+    """Run the command as the operator."""
+    environment = {"TEPNA_MQTT_URL": broker.mqtt_url("api")}
+
+    def run(*arguments: str) -> tuple[int, Any]:
+        tepna = Path(sys.executable).with_name("tepna")
+        command = [str(tepna), "device", "ask", identity, *arguments]
+        done = subprocess.run(  # noqa: S603  # our own command
+            command, env=environment, capture_output=True, text=True, check=False
+        )
+        return done.returncode, json.loads(done.stdout) if done.stdout else done.stderr
+
+    return run
+
+
+def test_what_an_agent_is_asked(
+    platform: Any,
+    run_agent: Any,
+    config: Path,
+    ask: Any,
+    shared_data: Path,
+    eventually: Eventually,
+) -> None:
+    video = shared_data / "video" / "pets09_s2l1.avi"
+    config.write_text(config.read_text() + f"camera:\n  source: {video}\n")
+    code, said = ask("ping", "--timeout=1")
+    assert (code, "has not answered" in said) == (3, True)
+    agent = run_agent()
+    eventually("frames", lambda: platform.values("camera.frames"))
+    assert "is done" not in agent.log, "it expired"
+
+    code, result = ask("ping", "--id=0123456789")
+    assert code == 0
+    assert result["answer"]["boot"] == str(platform.boots()[0])
+    assert result["answer"]["camera"] is True
+    assert ask("ping", "--id=0123456789") == (0, result), "the same result, not another"
+
+    child = agent.child().pid
+    assert ask("restart-camera")[0] == 0
+    eventually("another process", lambda: agent.child().pid != child)
+    assert ask("log-level", "level=debug", "minutes=1")[1]["answer"] == {"usual": "info"}
+    code, result = ask("log-level", "level=loud")
+    assert (code, result["state"]) == (1, "refused")
+    assert "loud" in result["reason"]
+    assert ask("log-level", "debug")[0] == 2
+    assert agent.terminate() == 0
