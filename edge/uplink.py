@@ -19,7 +19,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from contracts.batch import CONTENT_TYPE, SCHEMAS, restamp
+from contracts.batch import CONTENT_TYPE, restamp, schema_of
 from contracts.broker import Broker
 from contracts.clock import Clock
 from contracts.messages import DURABLE, ENCODER, Durable, Ranges, State
@@ -36,7 +36,6 @@ log = logging.getLogger(__name__)
 SESSION_EXPIRY: Final = 86_400
 """How long the broker keeps the session of an agent that is away. [s]"""
 
-_SCHEMA_OF: Final = {schema.stream: schema.id for schema in SCHEMAS.values()}
 _TICK: Final = 1.0  # how long a thread waits for anything at most [s]
 
 
@@ -245,7 +244,7 @@ class Uplink:
 
     def _publish(self, batch: Waiting, payload: bytes) -> None:
         name = [
-            ("schema", _SCHEMA_OF[batch.stream]),
+            ("schema", schema_of(payload)),
             ("boot", batch.boot.hex),
             ("seq", str(batch.seq)),
         ]
