@@ -52,6 +52,8 @@ BACKLOG_AGE: Final = "agent.backlog_age_s"
 DROPPED_BATCHES: Final = "agent.dropped_batches"
 BAD_LINES: Final = "agent.bad_lines"
 UPLINK_ROUND_TRIP: Final = "uplink.round_trip"
+UPLINK_BYTES: Final = "uplink.bytes"
+"""Beginning of the names of what was sent of each stream since that was last told."""
 
 METRICS: Final = {
     metric.name: metric
@@ -67,6 +69,10 @@ METRICS: Final = {
         Metric(DROPPED_BATCHES, "{batch}", "Ztracené dávky", "Batches dropped", 0),
         Metric(BAD_LINES, "{line}", "Nečitelné řádky snímačů", "Unreadable sensor lines", 0),
         Metric(UPLINK_ROUND_TRIP, "ms", "Odezva brokeru", "Round trip to the broker", 0),
+        Metric(f"{UPLINK_BYTES}_obs", "By", "Odesláno: skaláry", "Sent: scalars", 0),
+        Metric(f"{UPLINK_BYTES}_tracks", "By", "Odesláno: trajektorie", "Sent: trajectories", 0),
+        Metric(f"{UPLINK_BYTES}_events", "By", "Odesláno: události", "Sent: events", 0),
+        Metric(f"{UPLINK_BYTES}_signal", "By", "Odesláno: signály", "Sent: signal events", 0),
         # The modem's; ranges of 3GPP TS 38.133 (reported RSRP, RSRQ, SINR).
         Metric("modem.rsrp", "dB[mW]", "RSRP", "RSRP", -156, -31),
         Metric("modem.rsrq", "dB", "RSRQ", "RSRQ", -43, 20),

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 TICK: Final = 1.0
 """How often the agent says how it is. [s]"""
 CLOCK_PERIOD: Final = 30
-"""How often chrony is asked. [ticks]"""
+"""How often chrony is asked, and how much was sent is told. [ticks]"""
 GOODBYE: Final = 2.0
 """How long a stopping agent tries to send what it has just kept. [s]"""
 
@@ -162,6 +162,7 @@ class Agent:
                 return
             if ticks % CLOCK_PERIOD == 0:
                 self._batcher.clock_quality = clock_quality()
+                self._batcher.add(self._traffic())
             ticks += 1
             self._batcher.add(self._health())
             if self._uplink.connected:
@@ -185,6 +186,11 @@ class Agent:
         if trip is not None:
             scalars.append(Scalar(now, metrics.UPLINK_ROUND_TRIP, 1e3 * trip))
         return scalars
+
+    def _traffic(self) -> list[Scalar]:
+        now = self._clock()
+        sent = self._uplink.take_bytes()
+        return [Scalar(now, f"{metrics.UPLINK_BYTES}_{s}", size) for s, size in sent.items()]
 
     def _stop_sources(self, threads: Sequence[threading.Thread]) -> None:
         for part in (self._camera, *self._sensors):

@@ -47,6 +47,8 @@ class Uplink(_Table):
     window: int = Field(64, ge=2, le=1024, description="batches that may await `durable`")
     resend_after_s: Positive = 10.0
     keepalive_s: int = Field(20, ge=5, le=600)
+    budget_kbit_s: float | None = Field(None, ge=8, description="of all batches; else no limit")
+    drain_kbit_s: float | None = Field(None, ge=8, description="of those older than 10 s")
 
     def broker(self, device: str) -> Broker:
         """Where to connect; the user is the device unless the URL names another."""

@@ -24,7 +24,10 @@ from edge.outbox_file import begin_log_anew, is_full, open_file
 log = logging.getLogger(__name__)
 
 PRIORITY: Final = {"tracks": 0, "obs": 1, "signal": 2, "events": 3}
-"""Order of dropping: trajectories first, discrete happenings last."""
+"""Order of dropping: trajectories first, discrete happenings last. A backlog is sent in reverse."""
+
+AGE_TURN: Final = 4
+"""Each so many places of a backlog go to the oldest batch, whatever it is, so that none starves."""
 
 GONE_A_BATCH: Final = 1000
 """Ranges of dropped batches that one header carries; the rest waits for the next."""
@@ -45,6 +48,8 @@ class Waiting(NamedTuple):
     boot: UUID
     seq: int
     stream: str
+    created: int = 0  # [us]
+    bytes: int = 0  # of its payload
 
 
 class Stock(NamedTuple):
@@ -145,11 +150,31 @@ class Outbox:
         """Batches that are not durable, from the newest or the oldest on."""
         order = "DESC" if newest else "ASC"
         with self._lock:
-            rows = self._db.execute(
-                f"SELECT id, boot, seq, stream FROM batch ORDER BY id {order} LIMIT ?",  # noqa: S608
-                (limit,),
-            ).fetchall()
-        return [Waiting(id_, UUID(bytes=boot), seq, stream) for id_, boot, seq, stream in rows]
+            return self._read(f"ORDER BY id {order} LIMIT ?", limit)
+
+    def backlog(self, limit: int) -> list[Waiting]:
+        """Batches that are not durable: what matters most first, and the oldest now and then."""
+        with self._lock:
+            urgent: list[Waiting] = []
+            for priority in sorted(PRIORITY.values(), reverse=True):  # each by the index
+                left = limit - len(urgent)
+                urgent += self._read("WHERE priority = ? ORDER BY id LIMIT ?", priority, left)
+            oldest = self._read("ORDER BY id LIMIT ?", limit)
+        turns = (
+            [*urgent[n * (AGE_TURN - 1) : (n + 1) * (AGE_TURN - 1)], batch]
+            for n, batch in enumerate(oldest)
+        )
+        return list(dict.fromkeys(batch for turn in turns for batch in turn))[:limit]
+
+    def _read(self, which: str, *values: int) -> list[Waiting]:
+        rows = self._db.execute(
+            f"SELECT id, boot, seq, stream, created, bytes FROM batch {which}",  # noqa: S608
+            values,
+        ).fetchall()
+        return [
+            Waiting(id_, UUID(bytes=boot), seq, stream, created, size - OVERHEAD)
+            for id_, boot, seq, stream, created, size in rows
+        ]
 
     def payload(self, waiting: Waiting) -> bytes | None:
         """Bytes of a batch; None if it is durable or dropped by now."""

@@ -7,7 +7,7 @@ connection, the other chooses and publishes. Capture waits for neither.
 import logging
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -19,13 +19,14 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from contracts.batch import CONTENT_TYPE, restamp, schema_of
+from contracts.batch import CONTENT_TYPE, STREAMS, restamp, schema_of
 from contracts.broker import Broker
 from contracts.clock import Clock
 from contracts.messages import DURABLE, ENCODER, Durable, Ranges, State
 from contracts.topics import topic
 from contracts.version import __version__
 from edge.backoff import Backoff
+from edge.budget import Budget
 from edge.config import AgentConfig
 from edge.outbox import Outbox, Waiting
 from edge.threads import Failed, start_thread
@@ -67,6 +68,9 @@ class Uplink:
         self._clock = clock
         self._monotonic = monotonic
         self._window = Window(config.uplink.window, config.uplink.resend_after_s)
+        self._budget = Budget(config.uplink.budget_kbit_s, config.uplink.drain_kbit_s, monotonic())
+        self._bytes = Counter[str]()  # sent of each stream since they were taken
+        self._counting = threading.Lock()
         self._client = _client(self._device, self._broker, config.uplink.ca)
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
@@ -107,6 +111,12 @@ class Uplink:
         """Last time from a publication to the broker's PUBACK since this was asked. [s]."""
         last, self._round_trip = self._round_trip, None
         return last
+
+    def take_bytes(self) -> dict[str, int]:
+        """Bytes of payloads that were sent of each stream since this was asked."""
+        with self._counting:
+            sent, self._bytes = self._bytes, Counter()
+        return {stream: sent[stream] for stream in sorted(STREAMS)}
 
     @property
     def connected(self) -> bool:
@@ -201,7 +211,7 @@ class Uplink:
 
     def _keep_publishing(self) -> None:
         while not self._stopping.is_set():
-            self._wake.wait(_TICK)
+            self._wake.wait(min(self._budget.waits or _TICK, _TICK))
             self._wake.clear()
             self._settle()
             if self._connected:
@@ -232,10 +242,10 @@ class Uplink:
         reach = self._window.reach
         chosen = self._window.choose(
             self._outbox.waiting(reach, newest=True),
-            self._outbox.waiting(reach, newest=False),
+            self._outbox.backlog(reach),
             self._monotonic(),
         )
-        for batch in chosen:
+        for batch in self._budget.allowed(chosen, self._clock(), self._monotonic()):
             payload = self._outbox.payload(batch)
             if payload is None:
                 self._window.forget([batch])
@@ -257,6 +267,8 @@ class Uplink:
             ),
         )
         self._window.sent(batch, info.mid, self._monotonic())
+        with self._counting:
+            self._bytes[batch.stream] += len(payload)
 
     def _publish_state(self, status: str) -> mqtt.MQTTMessageInfo:
         return self._client.publish(
