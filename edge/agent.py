@@ -19,6 +19,7 @@ from edge.chrony import clock_quality
 from edge.config import AgentConfig
 from edge.observed import Observed
 from edge.outbox import Outbox
+from edge.outbox_seal import Seal
 from edge.pictures import PictureServer, Shelf
 from edge.sensors.run import SensorRun
 from edge.threads import start_thread
@@ -59,6 +60,7 @@ class Agent:
             boot=boot or uuid4(),
             max_bytes=config.outbox.max_bytes,
             clock=clock,
+            seal=Seal(config.outbox.keys),
         )
         self._uplink = Uplink(config, self._outbox, clock=clock)
         self._batcher = Batcher(

@@ -29,6 +29,7 @@ ENVIRONMENT: Final = {
     "TEPNA_MQTT_URL": "uplink.url",
     "TEPNA_MQTT_PASSWORD": "uplink.password",
     "TEPNA_OUTBOX": "outbox.path",
+    "TEPNA_OUTBOX_KEY": "outbox.key",
     "TEPNA_PICTURE_TOKEN": "pictures.token",
 }
 """Variables that win over the file; `pictures.token` only where the file has `[pictures]`."""
@@ -62,6 +63,29 @@ class Outbox(_Table):
 
     path: Path
     max_bytes: int = Field(256 << 20, ge=1 << 16)
+    key: SecretStr | None = Field(None, description="seals what waits; 64 hex digits")
+    former_key: SecretStr | None = Field(None, description="of before; opens what waits still")
+
+    @field_validator("key", "former_key")
+    @classmethod
+    def _is_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch("[0-9a-fA-F]{64}", value.get_secret_value()):
+            msg = "not 64 hex digits; make a key with: openssl rand -hex 32"
+            raise ValueError(msg)
+        return value
+
+    @model_validator(mode="after")
+    def _has_a_key_after_another(self) -> Self:
+        if self.former_key is not None and self.key is None:
+            msg = "former_key: nothing is sealed any more without a key; set outbox.key to it"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def keys(self) -> list[bytes]:
+        """Keys of the seal, the one that seals first."""
+        given = (self.key, self.former_key)
+        return [bytes.fromhex(key.get_secret_value()) for key in given if key is not None]
 
 
 class Batches(_Table):
@@ -273,7 +297,13 @@ _PATHS: Final = (
     ("camera", "detector"),
     ("modem", "source"),
 )
-_SECRETS: Final = (("uplink", "url"), ("uplink", "password"), ("pictures", "token"))
+_SECRETS: Final = (
+    ("uplink", "url"),
+    ("uplink", "password"),
+    ("outbox", "key"),
+    ("outbox", "former_key"),
+    ("pictures", "token"),
+)
 _SENSOR_SECRETS: Final = ("password", "token")
 _USER_INFO: Final = re.compile(r"//[^@/\s]*@")
 _FIX: Final = {key: variable for variable, key in ENVIRONMENT.items()}

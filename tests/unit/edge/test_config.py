@@ -200,3 +200,20 @@ def test_no_error_shows_the_password_of_a_camera(tmp_path: Path) -> None:
         read(tmp_path / "a.toml", text + "start = 2026-05-04T07:00:00Z\n")
     assert "start:" in str(fault.value)
     assert "secret" not in str(fault.value)
+
+
+def test_the_key_of_the_outbox_comes_from_a_file_or_the_environment(path: Path) -> None:
+    old, new = "ab" * 32, "CD" * 32
+    (path.parent / "old.key").write_text(f"{old}\n")
+    text = LEAST + '[outbox]\nformer_key = "file:old.key"\n'
+    assert read(path, text, TEPNA_OUTBOX_KEY=new).outbox.keys == [b"\xcd" * 32, b"\xab" * 32]
+    assert read(path, LEAST).outbox.keys == []
+    with pytest.raises(SettingsError, match=r"former_key: nothing is sealed.*set outbox\.key"):
+        read(path, text)
+
+
+def test_what_is_no_key_is_refused_and_not_shown(path: Path) -> None:
+    with pytest.raises(SettingsError, match="openssl rand -hex 32") as caught:
+        read(path, LEAST, TEPNA_OUTBOX_KEY="hunter2")
+    assert "hunter2" not in str(caught.value)
+    assert "set TEPNA_OUTBOX_KEY" in str(caught.value)

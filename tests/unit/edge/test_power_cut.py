@@ -1,4 +1,4 @@
-"""The outbox after a power cut at any moment: what was kept is there, what was begun is all or none.
+"""The outbox after a power cut at any moment: what was kept is there, what was begun whole or not.
 
 A cut is made of copies. Before and after each change the files of a real outbox are copied. What
 lies between is what a disk may hold when the power goes: SQLite appends to its log and waits for
