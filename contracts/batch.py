@@ -20,6 +20,7 @@ import zstandard
 from numpy.typing import NDArray
 
 from contracts.clock import MICROSECONDS
+from contracts.readings import pack_names, pack_readings, unpack_names, unpack_readings
 from contracts.rice import RiceError
 from contracts.trajectories import Extents, pack_tracks, unpack_tracks
 
@@ -59,6 +60,8 @@ SCHEMAS: Final = {
     for schema in (
         # t: captured [us] since the epoch, UTC. metric, kind, object: index into the names.
         _schema("obs", 1, "t:i8 metric:u2 value:f8 quality:u1"),
+        # The same, metric by metric, see `contracts.readings`.
+        _schema("obs", 2, "t:i8 metric:u2 value:f8 quality:u1"),
         # Sorted by (track, t). x, y: ground [m]; vx, vy [m/s]; heading [rad]; sd: of x, y [m].
         _schema(
             "tracks",
@@ -82,7 +85,7 @@ SCHEMAS: Final = {
         _schema("signal", 1, "t:i8 code:u2 parameter:u2"),
     )
 }
-CODES: Final = {"tracks/2": 1}
+CODES: Final = {"tracks/2": 1, "obs/2": 2}
 """What names a schema whose batches are arrays."""
 
 STREAMS: Final = frozenset(schema.stream for schema in SCHEMAS.values())
@@ -160,6 +163,7 @@ class _Array(msgspec.Struct, array_like=True, kw_only=True):
     clock_offset: int | float | None = None  # a whole number: in [us]
     clock_error: int | float | None = None
     gone: list[Gone] = []
+    names: list[str] | bytes = []
 
 
 _INDICES: Final = frozenset({"metric", "kind", "object"})  # columns that point into the names
@@ -284,7 +288,9 @@ def _encode_array(batch: Batch, schema: Schema) -> bytes:
     for name, column in columns.items():
         if column.shape != (batch.rows,):
             raise BatchError("bad-column", f"{name} is {column.shape}, not ({batch.rows},)")
-    extents, packed = pack_tracks(columns)
+        _check_names(name, column, batch.names)
+    is_obs = schema.stream == "obs"
+    extents, packed = (pack_readings if is_obs else pack_tracks)(columns)
     array = _Array(
         code=CODES[batch.schema],
         device=batch.device,
@@ -298,8 +304,9 @@ def _encode_array(batch: Batch, schema: Schema) -> bytes:
         clock_offset=_micros(batch.clock_offset),
         clock_error=_micros(batch.clock_error),
         gone=batch.gone,
+        names=pack_names(batch.names) if is_obs else [],
     )
-    _check_header(_header(array))
+    _check_header(_header(array, batch.names))
     return _short(array)
 
 
@@ -307,13 +314,17 @@ def _decode_array(payload: bytes) -> Batch:
     array = _read(payload, _array_decoder)
     if array.code not in _SCHEMA_OF:
         raise BatchError("unknown-schema", f"code {array.code}; known are {CODES}")
-    schema, header = SCHEMAS[_SCHEMA_OF[array.code]], _header(array)
+    schema = SCHEMAS[_SCHEMA_OF[array.code]]
     _check_columns(schema, schema.dtypes.keys(), array.rows)
-    _check_header(header)
+    unpack = unpack_readings if schema.stream == "obs" else unpack_tracks
     try:
-        columns = unpack_tracks(array.extents, array.packed, array.rows) or schema.empty()
+        header = _header(array, unpack_names(array.names))
+        _check_header(header)
+        columns = unpack(array.extents, array.packed, array.rows) or schema.empty()
     except RiceError as fault:
         raise BatchError("bad-column", str(fault)) from fault
+    for name, column in columns.items():
+        _check_names(name, column, header.names)
     return Batch(
         schema=schema.id,
         device=array.device,
@@ -321,6 +332,7 @@ def _decode_array(payload: bytes) -> Batch:
         seq=array.seq,
         sent_at=header.sent_at,
         columns=columns,
+        names=header.names,
         clock_offset=_seconds(array.clock_offset),
         clock_error=_seconds(array.clock_error),
         simulated=array.simulated,
@@ -332,7 +344,7 @@ def _is_array(payload: bytes) -> bool:
     return payload[:1] != b"" and payload[0] in _ARRAYS
 
 
-def _header(array: _Array) -> _Wire:
+def _header(array: _Array, names: list[str]) -> _Wire:
     """Say what both kinds of batches say of themselves."""
     return _Wire(
         schema="",
@@ -342,6 +354,7 @@ def _header(array: _Array) -> _Wire:
         sent_at=array.extents.first + array.delay,
         rows=array.rows,
         columns={},
+        names=names,
         gone=array.gone,
     )
 

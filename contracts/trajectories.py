@@ -119,16 +119,10 @@ def unpack_tracks(extents: Extents, packed: bytes, rows: int) -> dict[str, NDArr
     RiceError
         If extents and bytes are not those of so many rows.
     """
-    _check(extents)
-    frames, pieces = extents.frames, extents.pieces
-    if not (0 < frames <= rows and 0 < pieces <= rows) and (frames, pieces, rows) != (0, 0, 0):
-        msg = f"{rows} rows in {frames} frames and {pieces} pieces"
-        raise RiceError(msg)
+    check(extents, packed, rows)
     if not rows:
-        if packed:
-            msg = f"{len(packed)} bytes of no rows"
-            raise RiceError(msg)
         return {}
+    frames, pieces = extents.frames, extents.pieces
     modes, rest, packed = _unpack_rest(packed, rows, pieces)
     lengths = [max(frames - 2, 0), pieces - 1, pieces, pieces, rows - pieces, pieces]
     for name in FLOATS:
@@ -136,7 +130,7 @@ def unpack_tracks(extents: Extents, packed: bytes, rows: int) -> dict[str, NDArr
             lengths += [pieces] if name in _OF_PIECE else [pieces, rows - pieces]
     ends = np.cumsum(lengths)
     streams = iter(np.split(unpack(packed, np.array(lengths)), ends[:-1]))
-    t = _frame_times(extents, next(streams))
+    t = frame_times(extents, next(streams))
     track = extents.track + np.cumsum(np.concatenate([[0], next(streams)]))
     shape = _unpack_shape(t, next(streams), next(streams), next(streams), rows)
     kind = np.cumsum(next(streams))
@@ -158,9 +152,23 @@ def unpack_tracks(extents: Extents, packed: bytes, rows: int) -> dict[str, NDArr
     }
 
 
-def _check(extents: Extents) -> None:
+def check(extents: Extents, packed: bytes, rows: int) -> None:
+    """Refuse what cannot be the extents of so many rows, before anything is allotted.
+
+    Raises
+    ------
+    RiceError
+        With what is wrong.
+    """
     if not all(-_HALF <= number < _HALF for number in extents):
         msg = f"{extents} are no numbers of 8 bytes"
+        raise RiceError(msg)
+    frames, pieces = extents.frames, extents.pieces
+    if not (0 < frames <= rows and 0 < pieces <= rows) and (frames, pieces, rows) != (0, 0, 0):
+        msg = f"{rows} rows in {frames} frames and {pieces} pieces"
+        raise RiceError(msg)
+    if packed and not rows:
+        msg = f"{len(packed)} bytes of no rows"
         raise RiceError(msg)
 
 
@@ -177,7 +185,8 @@ def _shape(frames: Integers, frame: Integers, first: Integers) -> _Shape:
     return _Shape(frame, first, count, elapsed)
 
 
-def _frame_times(extents: Extents, gaps: Integers) -> Integers:
+def frame_times(extents: Extents, gaps: Integers) -> Integers:
+    """Time of each frame [us] from how the steps between them change."""
     steps = extents.step + np.cumsum(np.concatenate([[0], gaps]))
     times = extents.first + np.concatenate([[0], np.cumsum(steps)])
     return times[: extents.frames].astype(_INT)
@@ -195,7 +204,7 @@ def _unpack_shape(
     inner[first] = False
     step = np.empty(rows, _INT)
     step[inner], step[first] = gaps + 1, begin
-    frame = _summed(step, first, count)
+    frame = summed(step, first, count)
     if frame.min() < 0 or frame.max() >= len(t):
         msg = f"a row of frame {frame.max()}, there are {len(t)}"
         raise RiceError(msg)
@@ -215,7 +224,7 @@ def _joined(begin: Integers, others: Integers, shape: _Shape) -> Integers:
     return numbers
 
 
-def _summed(steps: Integers, first: Integers, count: Integers) -> Integers:
+def summed(steps: Integers, first: Integers, count: Integers) -> Integers:
     """Sum steps up within each piece."""
     total = np.cumsum(steps)
     before = total[first] - steps[first]
@@ -242,14 +251,14 @@ def _residuals(shape: _Shape, steps: dict[str, _Steps]) -> dict[str, Integers]:
 def _from_residuals(shape: _Shape, residual: dict[str, Integers]) -> dict[str, Integers]:
     """Inverse of `_residuals`."""
     found: dict[str, Integers] = {
-        n: _summed(residual[n], shape.first, shape.size)
+        n: summed(residual[n], shape.first, shape.size)
         for n in ("vx", "vy", "sd", "v_sd")
         if n in residual
     }
     for place, velocity in (("x", "vx"), ("y", "vy")):
         if place in residual:
             steps = residual[place] + _carried(found.get(velocity), shape)
-            found[place] = _summed(steps, shape.first, shape.size)
+            found[place] = summed(steps, shape.first, shape.size)
     if "heading" in residual:
         course, moving = _course(shape, found)
         known = moving.copy()

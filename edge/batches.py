@@ -126,7 +126,7 @@ class Batcher:
 
     def empty(self) -> Batch:
         """Batch without rows, for what only a header says."""
-        return self._batch("obs/1", SCHEMAS["obs/1"].empty(), [])
+        return self._batch("obs/2", SCHEMAS["obs/2"].empty(), [])
 
     def _wait_for_room(self) -> None:
         self._room.wait_for(lambda: self._rows < WAITING or self._closed)
@@ -140,7 +140,7 @@ class Batcher:
         for scalars in _cut(self._scalars):
             columns, names = _named(scalars, "metric")
             columns["quality"] = np.array([_quality(s) for s in scalars], np.uint8)
-            yield self._batch("obs/1", columns, names)
+            yield self._batch("obs/2", columns, names)
         if self._tracks:
             columns = {
                 name: np.concatenate([_column(part, name, dtype) for part in self._tracks])

@@ -120,13 +120,13 @@ def test_what_was_decoded_of_an_array_is_encoded_as_it_was(batch: Batch) -> None
     assert encode(again) == payload
     assert schema_of(payload) == batch.schema
     assert again.columns.keys() == batch.columns.keys()
-    assert again.columns["t"].tolist() == batch.columns["t"].tolist()
+    assert sorted(again.columns["t"].tolist()) == sorted(batch.columns["t"].tolist())
     told = header(batch)
     for clock in ("clock_offset", "clock_error"):
         close = pytest.approx(told[clock], abs=0.51e-6, rel=1e-12) if told[clock] else told[clock]
         assert getattr(again, clock) == close
         told[clock] = getattr(again, clock)
-    assert header(again) == told | {"names": []}
+    assert header(again) == told | ({"names": []} if batch.schema == "tracks/2" else {})
 
 
 @given(batches(list(SCHEMAS.values())), st.integers(0, 253_402_300_799_999_999))
@@ -207,19 +207,22 @@ def test_an_array_that_is_no_batch_is_refused_with_its_reason(
     assert detail in caught.value.detail
 
 
-@pytest.mark.parametrize("seed", range(300))
-def test_tracks_of_flipped_bits_are_others_or_refused(seed: int) -> None:
-    random = np.random.default_rng(seed)
-    payload = bytearray(encode(example(SCHEMAS["tracks/2"], 200)))
-    for bit in random.integers(8 * len(payload), size=random.integers(1, 5)):
-        payload[bit // 8] ^= 1 << bit % 8
-    try:
-        batch = decode(bytes(payload))
-    except BatchError as fault:
-        assert fault.reason  # noqa: PT017  # both ways are right; anything else raised is not
-    else:
-        assert {len(column) for column in batch.columns.values()} == {batch.rows}
-        assert decode(encode(batch)).rows == batch.rows, "what is held is encoded anew"
+@pytest.mark.parametrize("schema", CODES)
+def test_arrays_of_flipped_bits_are_others_or_refused(schema: str) -> None:
+    random = np.random.default_rng(1)
+    whole, refused = encode(example(SCHEMAS[schema], 200)), 0
+    for _ in range(300):
+        payload = bytearray(whole)
+        for bit in random.integers(8 * len(payload), size=random.integers(1, 5)):
+            payload[bit // 8] ^= 1 << bit % 8
+        try:
+            batch = decode(bytes(payload))
+        except BatchError:
+            refused += 1
+        else:
+            assert {len(column) for column in batch.columns.values()} == {batch.rows}
+            assert decode(encode(batch)).rows == batch.rows, "what is held is encoded anew"
+    assert 0 < refused < 300
 
 
 @given(
