@@ -54,7 +54,13 @@ def scalars(device: str, count: int) -> list[Batch]:
 
 
 def trajectories(
-    device: str, count: int, *, users: int = 20, points: int = 50, boot: UUID | None = None
+    device: str,
+    count: int,
+    *,
+    users: int = 20,
+    points: int = 50,
+    boot: UUID | None = None,
+    schema: str = "tracks/1",
 ) -> list[Batch]:
     """Make points of road users at 10 Hz, by default five seconds a batch, each user one piece."""
     rng = np.random.default_rng(1)
@@ -63,14 +69,14 @@ def trajectories(
     start, boot = utc_now() - count * period, boot or uuid.uuid4()
     return [
         Batch(
-            schema="tracks/1",
+            schema=schema,
             device=device,
             boot=boot,
             seq=seq,
             sent_at=start + seq * period,
             columns={
                 name: rng.normal(0, 10, rows).astype(dtype)
-                for name, dtype in SCHEMAS["tracks/1"].dtypes.items()
+                for name, dtype in SCHEMAS[schema].dtypes.items()
                 if dtype.kind == "f"
             }
             | {

@@ -26,6 +26,7 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=50, help="points of a piece")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--workers", type=int, default=2, help="processes of ingest")
+    parser.add_argument("--schema", choices=["tracks/1", "tracks/2"], default="tracks/1")
     arguments = parser.parse_args()
     ours, theirs = [], []
     total = PUBLISHERS * arguments.batches
@@ -38,7 +39,11 @@ def main() -> None:
                     device: [
                         encode(batch)
                         for batch in trajectories(
-                            device, arguments.batches, users=USERS, points=arguments.points
+                            device,
+                            arguments.batches,
+                            users=USERS,
+                            points=arguments.points,
+                            schema=arguments.schema,
                         )
                     ]
                     for device in where.devices
@@ -58,6 +63,7 @@ def main() -> None:
         "end_to_end_points_per_s": [round(x) for x in ours],
         "baseline": "one connection, binary COPY of scalar rows",
         "baseline_rows_per_s": [round(x) for x in theirs],
+        "schema": arguments.schema,
         "points_per_piece": arguments.points,
         "points_per_batch": USERS * arguments.points,
         "workers": arguments.workers,

@@ -1,20 +1,28 @@
-"""The batch: one MessagePack map, columnar, that carries every kind of sample.
+"""The batch: one MessagePack value, columnar, that carries every kind of sample.
 
-A column is one little-endian byte string: raw when its length is ``rows * itemsize``, zstd
-otherwise (compression is used only when it pays, so the length tells). Decoding is
-``np.frombuffer``, never a loop over samples.
+Of a schema ``*/1`` it is a map, and a column is one little-endian byte string: raw when its length
+is ``rows * itemsize``, zstd otherwise (compression is used only when it pays, so the length tells).
+Decoding is ``np.frombuffer``, never a loop over samples.
+
+Of a schema in `CODES` it is an array, without names of fields, and all columns are one byte string,
+packed as the schema's own module says.
 """
 
 import threading
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
 
 import msgspec
 import numpy as np
 import zstandard
 from numpy.typing import NDArray
+
+from contracts.clock import MICROSECONDS
+from contracts.readings import pack_names, pack_readings, unpack_names, unpack_readings
+from contracts.rice import RiceError
+from contracts.trajectories import Extents, pack_tracks, unpack_tracks
 
 MAX_ROWS: Final = 100_000
 """Rows that one batch may carry."""
@@ -52,11 +60,20 @@ SCHEMAS: Final = {
     for schema in (
         # t: captured [us] since the epoch, UTC. metric, kind, object: index into the names.
         _schema("obs", 1, "t:i8 metric:u2 value:f8 quality:u1"),
+        # The same, metric by metric, see `contracts.readings`.
+        _schema("obs", 2, "t:i8 metric:u2 value:f8 quality:u1"),
         # Sorted by (track, t). x, y: ground [m]; vx, vy [m/s]; heading [rad]; sd: of x, y [m].
         _schema(
             "tracks",
             1,
             "t:i8 track:u4 cls:u1 x:f4 y:f4 vx:f4 vy:f4 heading:f4 sd:f4 length:f4 width:f4",
+        ),
+        # The same, and v_sd: of vx, vy [m/s]. In steps, see `contracts.trajectories`.
+        _schema(
+            "tracks",
+            2,
+            "t:i8 track:u4 cls:u1 x:f4 y:f4 vx:f4 vy:f4 heading:f4 sd:f4 length:f4 width:f4"
+            " v_sd:f4",
         ),
         # direction: +1 in, -1 out, 0 none. value: speed [m/s] of a crossing, else the kind's.
         _schema(
@@ -68,6 +85,9 @@ SCHEMAS: Final = {
         _schema("signal", 1, "t:i8 code:u2 parameter:u2"),
     )
 }
+CODES: Final = {"tracks/2": 1, "obs/2": 2}
+"""What names a schema whose batches are arrays."""
+
 STREAMS: Final = frozenset(schema.stream for schema in SCHEMAS.values())
 
 
@@ -128,11 +148,34 @@ class _Wire(msgspec.Struct, kw_only=True):
     gone: list[Gone] = []
 
 
+class _Array(msgspec.Struct, array_like=True, kw_only=True):
+    """The same of a schema in `CODES`; fields at the end that say nothing are left out."""
+
+    code: int
+    device: str
+    boot: bytes
+    seq: int
+    delay: int  # from the first frame to the time of sending [us]
+    rows: int
+    extents: Extents
+    packed: bytes
+    simulated: bool = False
+    clock_offset: int | float | None = None  # a whole number: in [us]
+    clock_error: int | float | None = None
+    gone: list[Gone] = []
+    names: list[str] | bytes = []
+
+
 _INDICES: Final = frozenset({"metric", "kind", "object"})  # columns that point into the names
 
+_Read = TypeVar("_Read", _Wire, _Array)
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(_Wire)
+_array_decoder: Final = msgspec.msgpack.Decoder(_Array)
+_SCHEMA_OF: Final = {code: schema for schema, code in CODES.items()}
+_ARRAYS: Final = frozenset({*range(0x90, 0xA0), 0xDC, 0xDD})  # first bytes of them
 _SEQ_END: Final = (1 << 63) - 1  # [seq, seq + 1) must fit a database's int8
+_LONG: Final = 1e9  # a clock is off by less, or by no number of [s] worth keeping
 _YEAR_10000: Final = 253_402_300_800_000_000  # [us]; no calendar of ours goes further
 
 
@@ -148,7 +191,7 @@ _zstd: Final = _Zstd()
 
 
 def encode(batch: Batch) -> bytes:
-    """Bytes of a batch.
+    """Bytes of a batch; the next best steps of its values where the schema has steps.
 
     Raises
     ------
@@ -159,6 +202,8 @@ def encode(batch: Batch) -> bytes:
     """
     schema = _known(batch.schema)
     _check_columns(schema, batch.columns.keys(), batch.rows)
+    if batch.schema in CODES:
+        return _encode_array(batch, schema)
     columns = {}
     for name, dtype in schema.dtypes.items():
         array = np.ascontiguousarray(batch.columns[name], dtype)
@@ -187,14 +232,16 @@ def encode(batch: Batch) -> bytes:
 
 
 def decode(payload: bytes) -> Batch:
-    """Batch of these bytes; the arrays are read-only views of them.
+    """Batch of these bytes; the arrays of a schema ``*/1`` are read-only views of them.
 
     Raises
     ------
     BatchError
         With the reason `too-large`, `not-a-batch`, `unknown-schema`, `bad-column` or `truncated`.
     """
-    wire = _read(payload)
+    if _is_array(payload):
+        return _decode_array(payload)
+    wire = _read(payload, _decoder)
     schema = _known(wire.schema)
     _check_columns(schema, wire.columns.keys(), wire.rows)
     _check_header(wire)
@@ -220,16 +267,122 @@ def decode(payload: bytes) -> Batch:
 
 def restamp(payload: bytes, sent_at: int) -> bytes:
     """Give the same batch the time at which it is sent now [us]; nothing else changes."""
-    wire = _read(payload)
+    if _is_array(payload):
+        array = _read(payload, _array_decoder)
+        array.delay = sent_at - array.extents.first
+        return _short(array)
+    wire = _read(payload, _decoder)
     wire.sent_at = sent_at
     return _encoder.encode(wire)
 
 
-def _read(payload: bytes) -> _Wire:
+def schema_of(payload: bytes) -> str:
+    """Name the schema of a batch that somebody has encoded."""
+    if _is_array(payload):
+        return _SCHEMA_OF[_read(payload, _array_decoder).code]
+    return _read(payload, _decoder).schema
+
+
+def _encode_array(batch: Batch, schema: Schema) -> bytes:
+    columns = {n: np.ascontiguousarray(batch.columns[n], d) for n, d in schema.dtypes.items()}
+    for name, column in columns.items():
+        if column.shape != (batch.rows,):
+            raise BatchError("bad-column", f"{name} is {column.shape}, not ({batch.rows},)")
+        _check_names(name, column, batch.names)
+    is_obs = schema.stream == "obs"
+    extents, packed = (pack_readings if is_obs else pack_tracks)(columns)
+    array = _Array(
+        code=CODES[batch.schema],
+        device=batch.device,
+        boot=batch.boot.bytes,
+        seq=batch.seq,
+        delay=batch.sent_at - extents.first,
+        rows=batch.rows,
+        extents=extents,
+        packed=packed,
+        simulated=batch.simulated,
+        clock_offset=_micros(batch.clock_offset),
+        clock_error=_micros(batch.clock_error),
+        gone=batch.gone,
+        names=pack_names(batch.names) if is_obs else [],
+    )
+    _check_header(_header(array, batch.names))
+    return _short(array)
+
+
+def _decode_array(payload: bytes) -> Batch:
+    array = _read(payload, _array_decoder)
+    if array.code not in _SCHEMA_OF:
+        raise BatchError("unknown-schema", f"code {array.code}; known are {CODES}")
+    schema = SCHEMAS[_SCHEMA_OF[array.code]]
+    _check_columns(schema, schema.dtypes.keys(), array.rows)
+    unpack = unpack_readings if schema.stream == "obs" else unpack_tracks
+    try:
+        header = _header(array, unpack_names(array.names))
+        _check_header(header)
+        columns = unpack(array.extents, array.packed, array.rows) or schema.empty()
+    except RiceError as fault:
+        raise BatchError("bad-column", str(fault)) from fault
+    for name, column in columns.items():
+        _check_names(name, column, header.names)
+    return Batch(
+        schema=schema.id,
+        device=array.device,
+        boot=UUID(bytes=array.boot),
+        seq=array.seq,
+        sent_at=header.sent_at,
+        columns=columns,
+        names=header.names,
+        clock_offset=_seconds(array.clock_offset),
+        clock_error=_seconds(array.clock_error),
+        simulated=array.simulated,
+        gone=array.gone,
+    )
+
+
+def _is_array(payload: bytes) -> bool:
+    return payload[:1] != b"" and payload[0] in _ARRAYS
+
+
+def _header(array: _Array, names: list[str]) -> _Wire:
+    """Say what both kinds of batches say of themselves."""
+    return _Wire(
+        schema="",
+        device=array.device,
+        boot=array.boot,
+        seq=array.seq,
+        sent_at=array.extents.first + array.delay,
+        rows=array.rows,
+        columns={},
+        names=names,
+        gone=array.gone,
+    )
+
+
+def _short(array: _Array) -> bytes:
+    """Bytes without the fields at the end that say nothing."""
+    fields = list(msgspec.structs.astuple(array))
+    while fields[-1] is None or fields[-1] is False or fields[-1] == []:
+        fields.pop()
+    return _encoder.encode(fields)
+
+
+def _micros(seconds: float | None) -> int | float | None:
+    """Whole microseconds, as far as that is a number."""
+    if seconds is None or not abs(seconds) < _LONG:  # NaN is not less either
+        return seconds
+    return round(seconds * MICROSECONDS)
+
+
+def _seconds(stated: float | None) -> float | None:
+    return stated / MICROSECONDS if isinstance(stated, int) else stated
+
+
+def _read(payload: bytes, decoder: msgspec.msgpack.Decoder[_Read]) -> _Read:
     if len(payload) > MAX_BYTES:
         raise BatchError("too-large", f"{len(payload)} bytes, at most {MAX_BYTES} are carried")
     try:
-        return _decoder.decode(payload)
+        return decoder.decode(payload)
     except (msgspec.ValidationError, UnicodeDecodeError, RecursionError) as fault:
         raise BatchError("not-a-batch", str(fault)) from fault
     except msgspec.DecodeError as fault:

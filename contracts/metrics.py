@@ -55,6 +55,8 @@ DROPPED_BATCHES: Final = "agent.dropped_batches"
 BAD_LINES: Final = "agent.bad_lines"
 UPLINK_ROUND_TRIP: Final = "uplink.round_trip"
 PICTURE_BYTES: Final = {name: f"pictures.{name}_bytes" for name in ("still", "live", "snapshot")}
+UPLINK_BYTES: Final = "uplink.bytes"
+"""Beginning of the names of what was sent of each stream since that was last told."""
 
 METRICS: Final = {
     metric.name: metric
@@ -76,6 +78,10 @@ METRICS: Final = {
         Metric(PICTURE_BYTES["still"], "By", "Odeslané snímky", "Pictures sent", 0),
         Metric(PICTURE_BYTES["live"], "By", "Odeslaný živý obraz", "Live view sent", 0),
         Metric(PICTURE_BYTES["snapshot"], "By", "Odeslané záběry událostí", "Snapshots sent", 0),
+        Metric(f"{UPLINK_BYTES}_obs", "By", "Odesláno: skaláry", "Sent: scalars", 0),
+        Metric(f"{UPLINK_BYTES}_tracks", "By", "Odesláno: trajektorie", "Sent: trajectories", 0),
+        Metric(f"{UPLINK_BYTES}_events", "By", "Odesláno: události", "Sent: events", 0),
+        Metric(f"{UPLINK_BYTES}_signal", "By", "Odesláno: signály", "Sent: signal events", 0),
         # The modem's; ranges of 3GPP TS 38.133 (reported RSRP, RSRQ, SINR).
         Metric("modem.rsrp", "dB[mW]", "RSRP", "RSRP", -156, -31),
         Metric("modem.rsrq", "dB", "RSRQ", "RSRQ", -43, 20),

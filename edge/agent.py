@@ -36,6 +36,7 @@ from edge.identity.keeper import Keeper
 from edge.models.file import checksum
 from edge.observed import Observed
 from edge.outbox import Outbox
+from edge.outbox_seal import Seal
 from edge.parts import Parts
 from edge.picture_room import PictureRoom
 from edge.sensors.plugin import Sensor
@@ -50,7 +51,7 @@ log = logging.getLogger(__name__)
 TICK: Final = 1.0
 """How often the agent says how it is. [s]"""
 CLOCK_PERIOD: Final = 30
-"""How often chrony is asked. [ticks]"""
+"""How often chrony is asked, and how much was sent is told. [ticks]"""
 STUCK: Final = 45.0
 """A thread that has not come round for so long will not. [s]"""
 AT_ONCE: Final = 10
@@ -103,6 +104,7 @@ class Agent:
             boot=boot or uuid4(),
             max_bytes=config.outbox.max_bytes,
             clock=clock,
+            seal=Seal(config.outbox.keys),
         )
         self._commands = Commands(
             {Ping: self._answer_ping, Flush: self._flush_now, RestartCamera: self._restart_camera},
@@ -227,6 +229,7 @@ class Agent:
                 return
             if ticks % CLOCK_PERIOD == 0:
                 self._batcher.clock_quality = clock_quality()
+                self._batcher.add(self._traffic())
             ticks += 1
             self._follow()
             self._obey()
@@ -324,6 +327,11 @@ class Agent:
         if trip is not None:
             scalars.append(Scalar(now, metrics.UPLINK_ROUND_TRIP, 1e3 * trip))
         return scalars
+
+    def _traffic(self) -> list[Scalar]:
+        now = self._clock()
+        sent = self._uplink.take_bytes()
+        return [Scalar(now, f"{metrics.UPLINK_BYTES}_{s}", size) for s, size in sent.items()]
 
     def _stop_sources(self) -> None:
         self._parts.stop()

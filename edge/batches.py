@@ -14,7 +14,7 @@ from contracts.clock import Clock
 from contracts.metrics import Quality, explain
 from edge.chrony import ClockQuality
 
-TRACK_ROWS: Final = 10_000
+TRACK_ROWS: Final = 5_000
 """Rows of a batch of tracks: less than half of what a batch may take, however incompressible."""
 
 NAMED_ROWS: Final = 4096
@@ -101,7 +101,7 @@ class Batcher:
                 self._rows += 1
 
     def add_tracks(self, columns: Columns) -> None:
-        """Add points of trajectories, as the columns of `tracks/1`."""
+        """Add points of trajectories, as the columns of `tracks/2`; `v_sd` may be left out."""
         with self._room:
             self._wait_for_room()
             self._tracks.append(columns)
@@ -126,7 +126,7 @@ class Batcher:
 
     def empty(self) -> Batch:
         """Batch without rows, for what only a header says."""
-        return self._batch("obs/1", SCHEMAS["obs/1"].empty(), [])
+        return self._batch("obs/2", SCHEMAS["obs/2"].empty(), [])
 
     def _wait_for_room(self) -> None:
         self._room.wait_for(lambda: self._rows < WAITING or self._closed)
@@ -140,16 +140,16 @@ class Batcher:
         for scalars in _cut(self._scalars):
             columns, names = _named(scalars, "metric")
             columns["quality"] = np.array([_quality(s) for s in scalars], np.uint8)
-            yield self._batch("obs/1", columns, names)
+            yield self._batch("obs/2", columns, names)
         if self._tracks:
             columns = {
-                name: np.concatenate([np.asarray(part[name], dtype) for part in self._tracks])
-                for name, dtype in SCHEMAS["tracks/1"].dtypes.items()
+                name: np.concatenate([_column(part, name, dtype) for part in self._tracks])
+                for name, dtype in SCHEMAS["tracks/2"].dtypes.items()
             }
             order = np.lexsort((columns["t"], columns["track"]))
             for start in range(0, len(order), TRACK_ROWS):
                 rows = order[start : start + TRACK_ROWS]
-                yield self._batch("tracks/1", {n: c[rows] for n, c in columns.items()}, [])
+                yield self._batch("tracks/2", {n: c[rows] for n, c in columns.items()}, [])
 
     def _batch(self, schema_id: str, columns: dict[str, NDArray[Any]], names: list[str]) -> Batch:
         return Batch(
@@ -187,6 +187,11 @@ def _named(
         else:
             arrays[name] = np.array(values)
     return arrays, list(index)
+
+
+def _column(part: Columns, name: str, dtype: np.dtype[Any]) -> NDArray[Any]:
+    values = part.get(name)
+    return np.full(len(part["t"]), np.nan, dtype) if values is None else np.asarray(values, dtype)
 
 
 def _quality(scalar: Scalar) -> Quality:

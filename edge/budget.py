@@ -1,16 +1,52 @@
-"""A token bucket: so many bytes a second on average, and some at once."""
+"""How much may be sent: buckets that fill at a rate, so that others get their share of the link."""
 
 import threading
 import time
 from collections.abc import Callable
 from typing import Final
 
-BURST: Final = 4.0
-"""Seconds of the rate that may be saved up. [s]"""
+BURST: Final = 1.0
+"""Time whose bytes may be sent at once. [s]"""
+PICTURES_BURST: Final = 4.0
+"""The same for pictures, which are large and seldom. [s]"""
+KBIT: Final = 125.0  # bytes
+
+
+class Bucket:
+    """Holds the bytes that may be sent.
+
+    Whoever takes may take more than is there, once; the next one waits until that is made up for.
+    So one large batch passes, and the rate holds on average.
+
+    Parameters
+    ----------
+    rate
+        At which it fills. [byte/s]
+    burst
+        Time whose bytes it holds at most. [s]
+    """
+
+    def __init__(self, rate: float, now: float, burst: float = BURST) -> None:
+        self._rate = rate
+        self._full = self._level = rate * burst
+        self._at = now
+
+    def wait(self, now: float) -> float:
+        """How long until something may be taken; 0: now. [s]."""
+        self._level = min(self._full, self._level + self._rate * (now - self._at))
+        self._at = now
+        return 0.0 if self._level > 0 else -self._level / self._rate + 1e-6
+
+    def take(self, size: int, now: float) -> float:
+        """Take bytes; or take none and say how long that has to wait. [s]."""
+        if wait := self.wait(now):
+            return wait
+        self._level -= size
+        return 0.0
 
 
 class Budget:
-    """Bytes that may be sent.
+    """A bucket that several threads take from.
 
     Parameters
     ----------
@@ -23,26 +59,15 @@ class Budget:
     def __init__(
         self, kbit_s: float | None, *, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        self._rate = None if kbit_s is None else 125.0 * kbit_s  # [B/s]
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._full = BURST * (self._rate or 0.0)
-        self._left = self._full
-        self._at = monotonic()
+        self._bucket = (
+            None if kbit_s is None else Bucket(KBIT * kbit_s, monotonic(), PICTURES_BURST)
+        )
 
     def take(self, size: int) -> float:
-        """Take so many bytes; 0, or the seconds until that may be tried again.
-
-        What is larger than the bucket may go when it is full, and is paid back afterwards.
-        """
-        if self._rate is None:
+        """Take so many bytes; 0, or the seconds until that may be tried again."""
+        if self._bucket is None:
             return 0.0
         with self._lock:
-            now = self._monotonic()
-            self._left = min(self._left + (now - self._at) * self._rate, self._full)
-            self._at = now
-            missing = min(size, self._full) - self._left
-            if missing > 0:
-                return missing / self._rate
-            self._left -= size
-            return 0.0
+            return self._bucket.take(size, self._monotonic())

@@ -1,6 +1,7 @@
 """Configuration of one edge agent: a YAML file, the environment, flags; checked at the start."""
 
 import os
+import re
 import ssl
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -43,6 +44,7 @@ ENVIRONMENT: Final = {
     "TEPNA_MQTT_URL": "uplink.url",
     "TEPNA_MQTT_PASSWORD": "uplink.password",
     "TEPNA_OUTBOX": "outbox.path",
+    "TEPNA_OUTBOX_KEY": "outbox.key",
     "TEPNA_PICTURE_TOKEN": "pictures.token",
 }
 """Variables that win over the file; `pictures.token` only where the file has `pictures`."""
@@ -62,6 +64,8 @@ class Uplink(_Table):
     window: int = Field(64, ge=2, le=1024, description="batches that may await `durable`")
     resend_after_s: Positive = 10.0
     keepalive_s: int = Field(20, ge=5, le=600)
+    budget_kbit_s: float | None = Field(None, ge=8, description="of all batches; else no limit")
+    drain_kbit_s: float | None = Field(None, ge=8, description="of those older than 10 s")
 
     @model_validator(mode="before")
     @classmethod
@@ -94,6 +98,29 @@ class Outbox(_Table):
 
     path: Path
     max_bytes: int = Field(256 << 20, ge=1 << 16)
+    key: SecretStr | None = Field(None, description="seals what waits; 64 hex digits")
+    former_key: SecretStr | None = Field(None, description="of before; opens what waits still")
+
+    @field_validator("key", "former_key")
+    @classmethod
+    def _is_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch("[0-9a-fA-F]{64}", value.get_secret_value()):
+            msg = "not 64 hex digits; make a key with: openssl rand -hex 32"
+            raise ValueError(msg)
+        return value
+
+    @model_validator(mode="after")
+    def _has_a_key_after_another(self) -> Self:
+        if self.former_key is not None and self.key is None:
+            msg = "former_key: nothing is sealed any more without a key; set outbox.key to it"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def keys(self) -> list[bytes]:
+        """Keys of the seal, the one that seals first."""
+        given = (self.key, self.former_key)
+        return [bytes.fromhex(key.get_secret_value()) for key in given if key is not None]
 
 
 class Batches(_Table):
@@ -354,7 +381,13 @@ _PATHS: Final = (
     ("pictures", "certificate"),
     ("pictures", "key"),
 )
-_SECRETS: Final = (("uplink", "url"), ("uplink", "password"), ("pictures", "token"))
+_SECRETS: Final = (
+    ("uplink", "url"),
+    ("uplink", "password"),
+    ("outbox", "key"),
+    ("outbox", "former_key"),
+    ("pictures", "token"),
+)
 _SENSOR_SECRETS: Final = ("password", "token")
 _FIX: Final = {key: variable for variable, key in ENVIRONMENT.items()}
 

@@ -19,12 +19,17 @@ import msgspec
 from contracts.batch import SCHEMAS, Batch, Gone, encode
 from contracts.clock import Clock
 from contracts.messages import Ranges
+from edge.errors import OutboxError
 from edge.outbox_file import begin_log_anew, is_full, open_file
+from edge.outbox_seal import BrokenSealError, Seal
 
 log = logging.getLogger(__name__)
 
 PRIORITY: Final = {"tracks": 0, "obs": 1, "signal": 2, "events": 3}
-"""Order of dropping: trajectories first, discrete happenings last."""
+"""Order of dropping: trajectories first, discrete happenings last. A backlog is sent in reverse."""
+
+AGE_TURN: Final = 4
+"""Each so many places of a backlog go to the oldest batch, whatever it is, so that none starves."""
 
 GONE_A_BATCH: Final = 1000
 """Ranges of dropped batches that one header carries; the rest waits for the next."""
@@ -34,6 +39,7 @@ OVERHEAD: Final = 128
 
 FULL: Final = "outbox-full"
 DISK: Final = "disk-full"
+SEALED: Final = "broken-seal"
 _ROOM: Final = 1 << 16  # bytes that are freed at once when the disk is full
 _CALM: Final = 100  # appends without a drop, after which there is room again
 
@@ -45,6 +51,8 @@ class Waiting(NamedTuple):
     boot: UUID
     seq: int
     stream: str
+    created: int = 0  # [us]
+    bytes: int = 0  # of its payload
 
 
 class Stock(NamedTuple):
@@ -69,11 +77,13 @@ class Outbox:
         Bound of the payloads with their overhead.
     max_pages
         Bound of the file in pages of 4 KiB; none by default but the disk.
+    seal
+        Of payloads in the file; none by default.
 
     Raises
     ------
     OutboxError
-        If another agent uses the file, or it cannot be made.
+        If another agent uses the file, it cannot be made, or is sealed with another key.
     """
 
     def __init__(
@@ -85,14 +95,21 @@ class Outbox:
         max_bytes: int,
         clock: Clock,
         max_pages: int | None = None,
+        seal: Seal | None = None,
     ) -> None:
         self.boot = boot
+        self._seal = seal or Seal()
         self._max_bytes = max_bytes
         self._clock = clock
         self._lock = threading.Lock()
         self._unwritten: list[Gone] = []  # of this boot: the full disk could not note them
         self._calm = _CALM + 1  # appends since a batch was dropped
         self._db = open_file(path, device, boot, max_pages)
+        try:
+            self._seal.check(self._db, path)
+        except OutboxError:
+            self._db.close()
+            raise
         (self._next,) = self._db.execute(
             "SELECT next FROM boot WHERE boot = ?", (boot.bytes,)
         ).fetchone()
@@ -145,19 +162,49 @@ class Outbox:
         """Batches that are not durable, from the newest or the oldest on."""
         order = "DESC" if newest else "ASC"
         with self._lock:
-            rows = self._db.execute(
-                f"SELECT id, boot, seq, stream FROM batch ORDER BY id {order} LIMIT ?",  # noqa: S608
-                (limit,),
-            ).fetchall()
-        return [Waiting(id_, UUID(bytes=boot), seq, stream) for id_, boot, seq, stream in rows]
+            return self._read(f"ORDER BY id {order} LIMIT ?", limit)
+
+    def backlog(self, limit: int) -> list[Waiting]:
+        """Batches that are not durable: what matters most first, and the oldest now and then."""
+        with self._lock:
+            urgent: list[Waiting] = []
+            for priority in sorted(PRIORITY.values(), reverse=True):  # each by the index
+                left = limit - len(urgent)
+                urgent += self._read("WHERE priority = ? ORDER BY id LIMIT ?", priority, left)
+            oldest = self._read("ORDER BY id LIMIT ?", limit)
+        turns = (
+            [*urgent[n * (AGE_TURN - 1) : (n + 1) * (AGE_TURN - 1)], batch]
+            for n, batch in enumerate(oldest)
+        )
+        return list(dict.fromkeys(batch for turn in turns for batch in turn))[:limit]
+
+    def _read(self, which: str, *values: int) -> list[Waiting]:
+        rows = self._db.execute(
+            f"SELECT id, boot, seq, stream, created, bytes FROM batch {which}",  # noqa: S608
+            values,
+        ).fetchall()
+        return [
+            Waiting(id_, UUID(bytes=boot), seq, stream, created, size - OVERHEAD)
+            for id_, boot, seq, stream, created, size in rows
+        ]
 
     def payload(self, waiting: Waiting) -> bytes | None:
-        """Bytes of a batch; None if it is durable or dropped by now."""
+        """Bytes of a batch; None if it is durable or dropped by now.
+
+        One whose seal is broken is dropped, and reported as others are.
+        """
         with self._lock:
             row = self._db.execute(
                 "SELECT payload FROM batch WHERE id = ?", (waiting.id,)
             ).fetchone()
-        return None if row is None else bytes(row[0])
+            if row is None:
+                return None
+            try:
+                return self._seal.open(bytes(row[0]), waiting.boot, waiting.seq, waiting.stream)
+            except BrokenSealError:
+                log.error("outbox: the seal of batch %d is broken; it is dropped", waiting.seq)  # noqa: TRY400
+                self._fits(lambda: self._drop_one(waiting))
+                return None
 
     def stock(self) -> Stock:
         """Say what lies in the outbox."""
@@ -233,8 +280,8 @@ class Outbox:
             (boot.bytes, GONE_A_BATCH),
         ).fetchall()
         named = msgspec.structs.replace(batch, boot=boot, seq=seq, gone=[Gone(*g) for g in gone])
-        payload = encode(named)
         stream = SCHEMAS[batch.schema].stream
+        payload = self._seal.close(encode(named), boot, seq, stream)
         size = len(payload) + OVERHEAD
         self._db.execute(
             "INSERT INTO batch (boot, seq, stream, priority, bytes, created, payload)"
@@ -261,17 +308,27 @@ class Outbox:
             if row is None:
                 break
             boot, seq, stream, size = row
-            # What it would have reported is to be reported again, by another.
-            self._db.execute(
-                "UPDATE gone SET carrier = NULL WHERE boot = ? AND carrier = ?", (boot, seq)
-            )
-            self._note(boot, seq, seq + 1, reason)
-            self._count(stream, 1)
-            self._bytes -= size
-            self._batches -= 1
+            self._account(boot, seq, stream, size, reason)
             excess -= size
             dropped += 1
         return dropped
+
+    def _drop_one(self, waiting: Waiting) -> None:
+        with self._transaction():
+            self._db.execute("DELETE FROM batch WHERE id = ?", (waiting.id,))
+            size = waiting.bytes + OVERHEAD
+            self._account(waiting.boot.bytes, waiting.seq, waiting.stream, size, SEALED)
+
+    def _account(self, boot: bytes, seq: int, stream: str, size: int, reason: str) -> None:
+        """Take notice that a batch went that was not durable."""
+        # What it would have reported is to be reported again, by another.
+        self._db.execute(
+            "UPDATE gone SET carrier = NULL WHERE boot = ? AND carrier = ?", (boot, seq)
+        )
+        self._note(boot, seq, seq + 1, reason)
+        self._count(stream, 1)
+        self._bytes -= size
+        self._batches -= 1
 
     def _note(self, boot: bytes, first: int, end: int, reason: str) -> None:
         """Remember that [first, end) are gone, joined with their neighbours."""

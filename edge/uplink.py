@@ -8,7 +8,7 @@ import logging
 import ssl
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +20,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from contracts.batch import CONTENT_TYPE, SCHEMAS, restamp
+from contracts.batch import CONTENT_TYPE, STREAMS, restamp, schema_of
 from contracts.broker import Broker
 from contracts.clock import Clock
 from contracts.messages import DURABLE, ENCODER, Durable, Ranges, State
@@ -30,6 +30,7 @@ from edge.backoff import Backoff
 from edge.config import AgentConfig
 from edge.outbox import Outbox, Waiting
 from edge.threads import Failed, start_thread
+from edge.traffic import Traffic
 from edge.window import Window
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,6 @@ log = logging.getLogger(__name__)
 SESSION_EXPIRY: Final = 86_400
 """How long the broker keeps the session of an agent that is away. [s]"""
 
-_SCHEMA_OF: Final = {schema.stream: schema.id for schema in SCHEMAS.values()}
 _TICK: Final = 1.0  # how long a thread waits for anything at most [s]
 
 
@@ -75,6 +75,11 @@ class Uplink:
         self._clock = clock
         self._monotonic = monotonic
         self._window = Window(config.uplink.window, config.uplink.resend_after_s)
+        self._traffic = Traffic(
+            config.uplink.budget_kbit_s, config.uplink.drain_kbit_s, monotonic()
+        )
+        self._bytes = Counter[str]()  # sent of each stream since they were taken
+        self._counting = threading.Lock()
         self._tls = config.uplink.tls() if self._broker.tls else None
         self._client = _client(self._device, self._broker, self._tls)
         self._client.on_connect = self._on_connect
@@ -142,6 +147,12 @@ class Uplink:
         """Use this key and certificate from the next connection on."""
         if self._tls is not None:
             self._tls.load_cert_chain(pair)
+
+    def take_bytes(self) -> dict[str, int]:
+        """Bytes of payloads that were sent of each stream since this was asked."""
+        with self._counting:
+            sent, self._bytes = self._bytes, Counter()
+        return {stream: sent[stream] for stream in sorted(STREAMS)}
 
     @property
     def connected(self) -> bool:
@@ -247,7 +258,7 @@ class Uplink:
 
     def _keep_publishing(self) -> None:
         while not self._stopping.is_set():
-            self._wake.wait(_TICK)
+            self._wake.wait(min(self._traffic.waits or _TICK, _TICK))
             self._wake.clear()
             self.turned = self._monotonic()
             self._settle()
@@ -283,10 +294,10 @@ class Uplink:
         reach = self._window.reach
         chosen = self._window.choose(
             self._outbox.waiting(reach, newest=True),
-            self._outbox.waiting(reach, newest=False),
+            self._outbox.backlog(reach),
             self._monotonic(),
         )
-        for batch in chosen:
+        for batch in self._traffic.allowed(chosen, self._clock(), self._monotonic()):
             payload = self._outbox.payload(batch)
             if payload is None:
                 self._window.forget([batch])
@@ -295,7 +306,7 @@ class Uplink:
 
     def _publish(self, batch: Waiting, payload: bytes) -> None:
         name = [
-            ("schema", _SCHEMA_OF[batch.stream]),
+            ("schema", schema_of(payload)),
             ("boot", batch.boot.hex),
             ("seq", str(batch.seq)),
         ]
@@ -308,6 +319,8 @@ class Uplink:
             ),
         )
         self._window.sent(batch, info.mid, self._monotonic())
+        with self._counting:
+            self._bytes[batch.stream] += len(payload)
 
     def _publish_state(self, status: str) -> mqtt.MQTTMessageInfo:
         return self._client.publish(

@@ -36,11 +36,11 @@ class _Flight:
 class Window:
     """Batches that were sent and are not durable yet.
 
-    Free places go in turn to the newest and to the oldest batch: what happens now arrives at
-    once, and the backlog drains beside it. While nothing gets durable the patience doubles, so a
-    platform that is down is not buried under repetitions. When batches wait long between broker and
-    database, places are halved, and given back one by one: the backlogs of a whole city must not
-    stand in the way of what happens now.
+    Free places go in turn to the newest batch and to the first of the backlog: what happens now
+    arrives at once, and the backlog drains beside it. While nothing gets durable the patience
+    doubles, so a platform that is down is not buried under repetitions. When batches wait long
+    between broker and database, places are halved, and given back one by one: the backlogs of a
+    whole city must not stand in the way of what happens now.
     """
 
     def __init__(self, size: int, resend_after: float) -> None:
@@ -54,10 +54,10 @@ class Window:
 
     @property
     def reach(self) -> int:
-        """Number of the newest, and of the oldest, batches that `choose` needs to see."""
+        """Number of the newest batches, and of the backlog's, that `choose` needs to see."""
         return self._size + len(self._flights)
 
-    def choose(self, newest: list[Waiting], oldest: list[Waiting], now: float) -> list[Waiting]:
+    def choose(self, newest: list[Waiting], backlog: list[Waiting], now: float) -> list[Waiting]:
         """Batches to send now, in this order."""
         unacknowledged = sum(f.acknowledged is None for f in self._flights.values())
         quota = min(self.receive_maximum, UNACKNOWLEDGED) - unacknowledged
@@ -69,7 +69,7 @@ class Window:
         if due:
             self._patience = min(2 * self._patience, PATIENCE_MOST)
         free = self._places - len(self._flights)
-        turns = chain.from_iterable(zip_longest(newest, oldest))
+        turns = chain.from_iterable(zip_longest(newest, backlog))
         fresh = dict.fromkeys(b for b in turns if b is not None and b.id not in self._flights)
         return [*due, *list(fresh)[: max(free, 0)]][: max(quota, 0)]
 

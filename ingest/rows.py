@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.batch import Batch
+from contracts.batch import SCHEMAS, Batch
 from contracts.clock import MINUTE
 from ingest.newest import newest
 from ingest.quality import NO_RANGES, Ranges, flagged
@@ -69,8 +69,8 @@ def blocks(
     streams: dict[str, list[Sample]] = {}
     for sample in samples:
         if sample.batch.rows:
-            streams.setdefault(sample.batch.schema, []).append(sample)
-    return [_MAKERS[schema](group, metrics, ranges) for schema, group in sorted(streams.items())]
+            streams.setdefault(SCHEMAS[sample.batch.schema].stream, []).append(sample)
+    return [_MAKERS[stream](group, metrics, ranges) for stream, group in sorted(streams.items())]
 
 
 def marks(samples: Sequence[Sample]) -> set[Mark]:
@@ -172,10 +172,10 @@ def _in_order(batch: Array, track: Array, t: Array) -> Array | slice:
 
 
 _MAKERS: Final[dict[str, Callable[[Sequence[Sample], dict[str, int], Ranges], Block]]] = {
-    "obs/1": _observations,
-    "tracks/1": _track_pieces,
-    "events/1": _events,
-    "signal/1": _signal_events,
+    "obs": _observations,
+    "tracks": _track_pieces,
+    "events": _events,
+    "signal": _signal_events,
 }
 
 

@@ -25,8 +25,8 @@ from edge.uplink import Uplink
 
 PACE = 0.05  # batches every so often [s]
 REPORT = 0.5  # look for losses of earlier boots every so often [s]
-ROWS = {"obs/1": 20, "tracks/1": 10, "events/1": 3}
-EVERY = {"obs/1": 1, "tracks/1": 3, "events/1": 5}  # each so many rounds
+ROWS = {"obs/1": 20, "tracks/1": 10, "tracks/2": 10, "events/1": 3}
+EVERY = {"obs/1": 1, "tracks/1": 3, "tracks/2": 4, "events/1": 5}  # each so many rounds
 SPARE = sum(ROWS.values())  # samples of one round: a kill may come before they are told
 
 
@@ -115,7 +115,7 @@ def make_batch(
     rows = ROWS[schema] if rows is None else rows
     columns = {name: np.zeros(rows, dtype) for name, dtype in SCHEMAS[schema].dtypes.items()}
     numbers = np.arange(first, first + rows)
-    columns["track" if schema == "tracks/1" else "value"][:] = numbers
+    columns["track" if schema.startswith("tracks") else "value"][:] = numbers
     columns["t"] += now - np.arange(rows)[::-1] * 1000
     names = ["chaos.number"] if schema == "obs/1" else ["chaos"]
     return Batch(
@@ -127,7 +127,7 @@ def tell(boot: uuid.UUID, batches: list[Batch]) -> None:
     """Promise these batches, all of them in one write: a kill tells all or nothing."""
     lines = ""
     for batch in batches:
-        numbers = batch.columns["track" if batch.schema == "tracks/1" else "value"]
+        numbers = batch.columns["track" if batch.schema.startswith("tracks") else "value"]
         lines += f"took {boot.hex} {batch.seq} {int(numbers[0])} {int(numbers[-1]) + 1}\n"
     os.write(sys.stdout.fileno(), lines.encode())
 

@@ -89,7 +89,7 @@ class Platform:
     def values(self, metric: str) -> list[float]:
         found = []
         for batch in list(self.batches.values()):
-            if batch.schema == "obs/1" and metric in batch.names:
+            if batch.schema.startswith("obs/") and metric in batch.names:
                 rows = batch.columns["metric"] == batch.names.index(metric)
                 found += batch.columns["value"][rows].tolist()
         return found

@@ -79,7 +79,7 @@ def test_a_recording_arrives_whole(
         assert properties["boot"] == boot.hex
         assert int(properties["seq"]) in platform.seqs(boot)
         assert properties["schema"].split("/")[0] == message.topic.rsplit("/", 1)[1]
-    tracks = [b.columns for b in platform.batches.values() if b.schema == "tracks/1"]
+    tracks = [b.columns for b in platform.batches.values() if b.schema == "tracks/2"]
     passed = {crossing["track"] for crossing in crossings}
     assert passed <= {int(t) for columns in tracks for t in columns["track"]}
     for columns in tracks:

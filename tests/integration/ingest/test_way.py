@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from contracts.batch import Batch, Gone, decode, encode
@@ -92,11 +93,31 @@ def test_windows_are_marked_where_they_were_captured(street: Any, eventually: An
 
 
 @pytest.mark.usefixtures("ingest")
-def test_pieces_are_cut_at_the_minute(street: Any, eventually: Any) -> None:
+def test_both_versions_of_tracks_make_the_same_rows(street: Any, eventually: Any) -> None:
+    old, new = street.device("cam-1"), street.device("cam-2")
+    t = utc_now() + np.arange(6) * 40_000
+    given = {
+        "t": np.r_[t, t], "track": np.repeat([7, 9], 6), "cls": 3, "length": 4.5, "width": 1.8,
+        "x": np.arange(12) / 4, "y": -1.5, "vx": 6.24, "vy": 0.0, "heading": 0.0, "sd": 0.064,
+    }  # fmt: skip
+    old.send(old.batch("tracks/1", 12, **given))
+    new.send(new.batch("tracks/2", 12, **given, v_sd=np.nan))
+    eventually("durable", lambda: old.is_durable(0) and new.is_durable(0))
+    rows = street.rows(
+        "SELECT captured, until, track, class, length, width, delays, xs, ys, vxs, vys, headings"
+        " FROM track_piece ORDER BY device, track"
+    )
+    assert len(rows) == 4
+    assert rows[:2] == rows[2:]
+
+
+@pytest.mark.usefixtures("ingest")
+@pytest.mark.parametrize("schema", ["tracks/1", "tracks/2"])
+def test_pieces_are_cut_at_the_minute(street: Any, eventually: Any, schema: str) -> None:
     device = street.device("cam-1")
     minute = utc_now() // MINUTE * MINUTE
     t = [minute - 2, minute - 1, minute, minute + 1]
-    device.send(device.batch("tracks/1", 4, t=t, track=1, x=[1, 2, 3, 4], cls=[5, 6, 6, 7]))
+    device.send(device.batch(schema, 4, t=t, track=1, x=[1, 2, 3, 4], cls=[5, 6, 6, 7]))
     eventually("durable", lambda: device.is_durable(0))
     assert street.rows(
         "SELECT captured, until, xs, delays, class FROM track_piece ORDER BY captured"

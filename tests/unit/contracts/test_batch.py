@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from contracts.batch import (
+    CODES,
     MAX_BYTES,
     MAX_ROWS,
     SCHEMAS,
@@ -20,6 +21,7 @@ from contracts.batch import (
     decode,
     encode,
     restamp,
+    schema_of,
 )
 
 BOOT = UUID("12345678-1234-5678-1234-567812345678")
@@ -35,9 +37,12 @@ def gone(draw: st.DrawFn) -> Gone:
     return Gone(first, draw(st.integers(first + 1, SEQ_END)), draw(texts))
 
 
+PLAIN = [schema for schema in SCHEMAS.values() if schema.id not in CODES]
+
+
 @st.composite
-def batches(draw: st.DrawFn) -> Batch:
-    schema = draw(st.sampled_from(list(SCHEMAS.values())))
+def batches(draw: st.DrawFn, schemas: list[Schema] = PLAIN) -> Batch:
+    schema = draw(st.sampled_from(schemas))
     rows = draw(st.integers(0, 40))
     names = draw(st.lists(texts, min_size=1, max_size=5))
     columns = {
@@ -108,11 +113,34 @@ def test_what_is_encoded_is_decoded(batch: Batch) -> None:
         assert again.columns[name].tobytes() == column.tobytes()  # NaN payloads too
 
 
-@given(batches(), st.integers(0, 253_402_300_799_999_999))
+@given(batches([SCHEMAS[name] for name in CODES]))
+def test_what_was_decoded_of_an_array_is_encoded_as_it_was(batch: Batch) -> None:
+    payload = encode(batch)
+    again = decode(payload)
+    assert encode(again) == payload
+    assert schema_of(payload) == batch.schema
+    assert again.columns.keys() == batch.columns.keys()
+    assert sorted(again.columns["t"].tolist()) == sorted(batch.columns["t"].tolist())
+    told = header(batch)
+    for clock in ("clock_offset", "clock_error"):
+        close = pytest.approx(told[clock], abs=0.51e-6, rel=1e-12) if told[clock] else told[clock]
+        assert getattr(again, clock) == close
+        told[clock] = getattr(again, clock)
+    assert header(again) == told | ({"names": []} if batch.schema == "tracks/2" else {})
+
+
+@given(batches(list(SCHEMAS.values())), st.integers(0, 253_402_300_799_999_999))
 def test_restamp_changes_only_the_time_of_sending(batch: Batch, moment: int) -> None:
     before, after = encode(batch), restamp(encode(batch), moment)
-    assert header(decode(after)) == header(batch) | {"sent_at": moment}
+    assert header(decode(after)) == header(decode(before)) | {"sent_at": moment}
     assert restamp(after, batch.sent_at) == before
+
+
+def test_a_clock_that_is_right_is_no_unknown_clock() -> None:
+    batch = msgspec.structs.replace(
+        example(SCHEMAS["tracks/2"]), gone=[], clock_offset=0.0, clock_error=0.0
+    )
+    assert decode(encode(batch)).clock_error == 0.0
 
 
 def test_columns_are_read_only_views_of_the_payload() -> None:
@@ -130,6 +158,71 @@ def test_every_truncation_is_refused(schema: Schema) -> None:
     for length in range(len(payload)):
         with pytest.raises(BatchError, match=r"^(truncated|not-a-batch): "):
             decode(payload[:length])
+
+
+def array(**changes: Any) -> bytes:
+    """A batch of `tracks/2` on the wire, with some of its fields changed."""
+    fields = dict(
+        zip(
+            ("code", "device", "boot", "seq", "delay", "rows", "extents", "packed"),
+            msgspec.msgpack.decode(encode(example(SCHEMAS["tracks/2"]))),
+            strict=False,
+        )
+    )
+    return msgspec.msgpack.encode(list((fields | changes).values()))
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason", "detail"),
+    [
+        (array(code=9), "unknown-schema", "code 9"),
+        (array(rows=29), "bad-column", "29 rows in 30 frames"),
+        (array(rows=31), "bad-column", "not 31"),
+        (array(rows=0), "bad-column", "0 rows in 30 frames"),
+        (array(rows=0, extents=(0, 0, 0, 0, 0)), "bad-column", "bytes of no rows"),
+        (array(rows=MAX_ROWS + 1), "too-large", str(MAX_ROWS)),
+        (array(rows=-1), "too-large", "-1 rows"),
+        (array(packed=b""), "bad-column", "0 bytes of 30 rows"),
+        (array(packed=b"\xff" * 1_000_000), "bad-column", "bytes"),
+        (array(packed=b"\0" * 1_000_000), "bad-column", "0 numbers, not"),
+        (array(extents=(2**63 - 1, 1, 0, 0, 0)), "bad-column", "frames"),
+        (array(extents=(30, 2**63 - 1, 0, 0, 0)), "bad-column", "pieces"),
+        (array(extents=(-1, 1, 0, 0, 0)), "bad-column", "-1 frames"),
+        (array(extents=(30, 30, 0, 2**64 - 1, 0)), "bad-column", "8 bytes"),
+        (array(extents=(30, 30, 0, 0, -1)), "bad-column", "a track"),
+        (array(extents=(30, 30)), "not-a-batch", "length"),
+        (array(delay=-(2**62)), "not-a-batch", "sent_at"),
+        (array(boot=b"short"), "not-a-batch", "short"),
+        (array(seq=-1), "not-a-batch", "seq -1"),
+        (array(device="a/\0"), "not-a-batch", "NUL"),
+    ],
+    ids=lambda value: repr(value[:12]) if isinstance(value, bytes) else None,
+)
+def test_an_array_that_is_no_batch_is_refused_with_its_reason(
+    payload: bytes, reason: str, detail: str
+) -> None:
+    with pytest.raises(BatchError) as caught:
+        decode(payload)
+    assert caught.value.reason == reason
+    assert detail in caught.value.detail
+
+
+@pytest.mark.parametrize("schema", CODES)
+def test_arrays_of_flipped_bits_are_others_or_refused(schema: str) -> None:
+    random = np.random.default_rng(1)
+    whole, refused = encode(example(SCHEMAS[schema], 200)), 0
+    for _ in range(300):
+        payload = bytearray(whole)
+        for bit in random.integers(8 * len(payload), size=random.integers(1, 5)):
+            payload[bit // 8] ^= 1 << bit % 8
+        try:
+            batch = decode(bytes(payload))
+        except BatchError:
+            refused += 1
+        else:
+            assert {len(column) for column in batch.columns.values()} == {batch.rows}
+            assert decode(encode(batch)).rows == batch.rows, "what is held is encoded anew"
+    assert 0 < refused < 300
 
 
 @given(
@@ -244,6 +337,7 @@ def test_nothing_is_encoded_that_would_be_refused(changes: dict[str, Any], compl
 def test_every_stream_has_a_schema_that_says_when() -> None:
     assert {"obs", "tracks", "events", "signal"} == STREAMS
     for key, schema in SCHEMAS.items():
-        assert key == schema.id == f"{schema.stream}/1"
+        assert key == schema.id
+        assert key.partition("/")[0] == schema.stream
         assert schema.dtypes["t"] == np.dtype("<i8")
         assert all(len(column) == 0 for column in schema.empty().values())

@@ -40,7 +40,7 @@ def batcher(sink: Sink) -> Batcher:
 
 
 def tracks(ids: list[int], t: list[int]) -> dict[str, np.ndarray]:
-    columns = {n: np.zeros(len(ids), d) for n, d in SCHEMAS["tracks/1"].dtypes.items()}
+    columns = {n: np.zeros(len(ids), d) for n, d in SCHEMAS["tracks/2"].dtypes.items()}
     columns["track"][:], columns["t"][:] = ids, t
     return columns
 
@@ -52,12 +52,12 @@ def test_each_kind_becomes_its_schema(batcher: Batcher, sink: Sink) -> None:
     batcher.add([Scalar(5, "air.temperature", 22.0), Event(CROSSING, 6, "south", -1)])
     batcher.add_tracks(tracks([1], [7]))
     assert batcher.flush() == 4
-    (obs,), (signal,) = sink.of("obs/1"), sink.of("signal/1")
-    (events,), (points,) = sink.of("events/1"), sink.of("tracks/1")
+    (obs,), (signal,) = sink.of("obs/2"), sink.of("signal/1")
+    (events,), (points,) = sink.of("events/1"), sink.of("tracks/2")
     assert [obs.names[i] for i in obs.columns["metric"]] == [
-        "air.temperature", "noise.level", "air.temperature",
+        "air.temperature", "air.temperature", "noise.level",
     ]  # fmt: skip
-    assert obs.columns["value"].tolist() == [21.5, 60.0, 22.0]
+    assert obs.columns["value"].tolist() == [21.5, 22.0, 60.0]
     assert [signal.columns[n].tolist() for n in ("t", "code", "parameter")] == [[3], [1], [2]]
     assert [events.names[i] for i in events.columns["object"]] == ["north", "south"]
     assert {events.names[i] for i in events.columns["kind"]} == {CROSSING}
@@ -106,14 +106,14 @@ def test_no_batch_is_too_large_for_the_wire(batcher: Batcher, sink: Sink) -> Non
     rows = 3 * TRACK_ROWS // 2
     noise = {
         name: np.frombuffer(rng.bytes(rows * dtype.itemsize), dtype)
-        for name, dtype in SCHEMAS["tracks/1"].dtypes.items()
+        for name, dtype in SCHEMAS["tracks/2"].dtypes.items()
     }
     batcher.add_tracks(noise)
     names = [f"{n:063d}" for n in range(3 * NAMED_ROWS // 2)]
     batcher.add(Scalar(int(rng.integers(1 << 62)), name, float(rng.random())) for name in names)
     batcher.flush()
-    assert sum(b.rows for b in sink.of("tracks/1")) == rows
-    assert [n for b in sink.of("obs/1") for n in b.names] == names
+    assert sum(b.rows for b in sink.of("tracks/2")) == rows
+    assert [n for b in sink.of("obs/2") for n in b.names] == names
     assert all(len(encode(batch)) < 0.7 * MAX_BYTES for batch in sink.batches)
 
 

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.budget import BURST, Budget
+from edge.budget import PICTURES_BURST, Budget
 
 steps = st.lists(st.tuples(st.floats(0, 10), st.integers(1, 5000)), max_size=60)
 
@@ -17,7 +17,7 @@ def test_no_more_is_sent_than_was_saved_up(kbit_s, steps):
         assert wait >= 0
         if not wait:
             sent, largest = sent + size, max(largest, size)
-        assert sent <= rate * (now + BURST) + largest + 1e-3
+        assert sent <= rate * (now + PICTURES_BURST) + largest + 1e-3
 
 
 @given(st.floats(0.1, 100), st.integers(50, 100_000))

@@ -328,3 +328,20 @@ def test_the_detectors_settings_reach_the_vision(tmp_path: Path) -> None:
         Camera.model_validate_json(fast.model_dump_json()).vision(768, 576).detector_every == "auto"
     )
     assert not fast.vision(768, 576).live
+
+
+def test_the_key_of_the_outbox_comes_from_a_file_or_the_environment(path: Path) -> None:
+    old, new = "ab" * 32, "CD" * 32
+    (path.parent / "old.key").write_text(f"{old}\n")
+    text = LEAST + '[outbox]\nformer_key = "file:old.key"\n'
+    assert read(path, text, TEPNA_OUTBOX_KEY=new).outbox.keys == [b"\xcd" * 32, b"\xab" * 32]
+    assert read(path, LEAST).outbox.keys == []
+    with pytest.raises(SettingsError, match=r"former_key: nothing is sealed.*set outbox\.key"):
+        read(path, text)
+
+
+def test_what_is_no_key_is_refused_and_not_shown(path: Path) -> None:
+    with pytest.raises(SettingsError, match="openssl rand -hex 32") as caught:
+        read(path, LEAST, TEPNA_OUTBOX_KEY="hunter2")
+    assert "hunter2" not in str(caught.value)
+    assert "set TEPNA_OUTBOX_KEY" in str(caught.value)
