@@ -64,6 +64,12 @@ SCHEMAS: Final = {
             1,
             "t:i8 kind:u2 object:u2 direction:i1 cls:u1 track:u4 value:f8 confidence:f4",
         ),
+        # detail: index into the names, of a text: contracts.incidents.Detail as JSON, or nothing.
+        _schema(
+            "events",
+            2,
+            "t:i8 kind:u2 object:u2 direction:i1 cls:u1 track:u4 value:f8 confidence:f4 detail:u2",
+        ),
         # Indiana Traffic Signal Hi Resolution Data Logger Enumerations.
         _schema("signal", 1, "t:i8 code:u2 parameter:u2"),
     )
@@ -128,7 +134,9 @@ class _Wire(msgspec.Struct, kw_only=True):
     gone: list[Gone] = []
 
 
-_INDICES: Final = frozenset({"metric", "kind", "object"})  # columns that point into the names
+_INDICES: Final = frozenset(
+    {"metric", "kind", "object", "detail"}
+)  # columns that point into the names
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(_Wire)
