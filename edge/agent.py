@@ -17,6 +17,7 @@ from edge.batches import Batcher, Event, Scalar
 from edge.camera import CameraWatch
 from edge.chrony import clock_quality
 from edge.config import AgentConfig
+from edge.incidents import GoingOn
 from edge.observed import Observed
 from edge.outbox import Outbox
 from edge.pictures import PictureServer, Shelf
@@ -65,6 +66,7 @@ class Agent:
             config.device, simulated=config.simulated, sink=self._keep, clock=clock
         )
         self._observed = Observed()
+        self._going_on = GoingOn()
         self._shelf = Shelf(clock)
         self._camera: CameraWatch | None = None
         if config.camera is not None:
@@ -193,6 +195,7 @@ class Agent:
         for thread in threads:
             thread.join(5.0)
         self._batcher.add(self._observed.finish())
+        self._batcher.add(self._going_on.abandon(self._clock()))
 
     def _drain(self, seconds: float) -> None:
         """Wait until everything is durable, for a while."""
@@ -213,6 +216,7 @@ class Agent:
             case Opened():  # a new child: its time and its counters begin anew
                 self._batcher.add(self._observed.finish())
                 self._observed = Observed()
+                self._batcher.add(self._going_on.abandon(self._clock()))
             case Seen():
                 self._account(message)
                 self._batcher.add(Event(CROSSING, *crossed) for crossed in message.crossings)
@@ -228,15 +232,28 @@ class Agent:
                     Scalar(o.captured, metrics.zone_occupancy(o.zone, RoadUser(o.cls)), o.number)
                     for o in message.occupancy
                 )
+                self._batcher.add(self._take_incidents(message))
                 if message.tracks:
                     self._batcher.add_tracks(columns(message.tracks))
             case Picture():
                 self._shelf.put(message)
 
+    def _take_incidents(self, seen: Seen) -> list[Event]:
+        for one in seen.incidents:
+            if one.kind.startswith("camera."):
+                log.warning("%s %s", one.kind, one.phase)
+        return self._going_on.take(seen.incidents)
+
     def _account(self, seen: Seen) -> None:
         alive = self._observed.frozen() is None
         self._batcher.add(
-            self._observed.add(seen.captured, seen.processing, seen.dropped, same=seen.same)
+            self._observed.add(
+                seen.captured,
+                seen.processing,
+                seen.dropped,
+                same=seen.same,
+                blind=self._going_on.blind,
+            )
         )
         frozen = self._observed.frozen()
         if alive and frozen is not None:

@@ -18,18 +18,21 @@ import cv2
 import numpy as np
 
 from contracts.clock import MICROSECONDS, utc_now
+from contracts.incidents import Detail, to_text
 from edge.config import Camera
 from edge.errors import SourceError
 from edge.sources import open_video
 from edge.video import Video
 from edge.vision.frames import Boxes, Frame, Image
 from edge.vision.ground import GroundError
+from edge.vision.incidents.cases import Incident
 from edge.vision.pipeline import Observation, Pipeline
 from edge.vision.privacy import Veil, pixelate
 from edge.wire import (
     TRACKS,
     Crossed,
     Ended,
+    Happened,
     Message,
     Occupied,
     Opened,
@@ -195,7 +198,23 @@ def _message(seen: Observation, video: Video, processing: float, *, same: bool) 
             for occupancy in seen.occupancy
             for kind, number in occupancy.by_class.items()
         ],
+        incidents=[_happened(incident) for incident in seen.incidents],
     )
+
+
+def _happened(one: Incident) -> Happened:
+    detail = Detail(
+        incident=one.id,
+        phase=one.phase,
+        began=one.began,
+        why=one.why,
+        tracks=one.tracks,
+        at=one.at,
+    )
+    return Happened(
+        one.id, one.kind, one.phase, one.captured, one.place, one.cls, one.track, one.value,
+        one.confidence, to_text(detail),
+    )  # fmt: skip
 
 
 def _rows(seen: Observation) -> bytes:

@@ -21,6 +21,7 @@ from pydantic import (
 from contracts.broker import Broker, BrokerUrl, read_broker
 from contracts.settings import SettingsError
 from edge.sensors.kinds import AnySensor
+from edge.vision.incidents.settings import IncidentSettings
 from edge.vision.settings import GroundPair, LineSettings, Pixel, VisionSettings, ZoneSettings
 
 Positive = Annotated[float, Field(gt=0)]
@@ -89,6 +90,7 @@ class Camera(_Table):
     lines: list[LineSettings] = []
     zones: list[ZoneSettings] = []
     longest_stop_s: float = 300.0
+    incidents: IncidentSettings = IncidentSettings()
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
@@ -114,6 +116,7 @@ class Camera(_Table):
             masks=self.masks,
             ground=[GroundPair(image=(u, v), ground=(x, y)) for u, v, x, y in self.calibration],
             longest_stop=self.longest_stop_s,
+            incidents=self.incidents,
         )
 
     @property

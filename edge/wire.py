@@ -2,7 +2,8 @@
 
 import struct
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
+from uuid import UUID
 
 import msgspec
 import numpy as np
@@ -68,6 +69,21 @@ class Occupied(NamedTuple):
     number: int
 
 
+class Happened(NamedTuple):
+    """An incident begins or ends."""
+
+    id: UUID  # of both; a picture of it is filed under this
+    kind: str  # of contracts.events.INCIDENTS
+    phase: Literal["begins", "ends"]
+    captured: int  # [us]
+    place: str
+    cls: int
+    track: int  # 0: nobody
+    value: float  # for how long its conditions held [s]
+    confidence: float
+    detail: str  # contracts.incidents.Detail as JSON
+
+
 class Seen(msgspec.Struct, tag=True, frozen=True):
     """What one frame showed."""
 
@@ -80,6 +96,7 @@ class Seen(msgspec.Struct, tag=True, frozen=True):
     turns: list[Turned] = []
     visits: list[Visited] = []
     occupancy: list[Occupied] = []
+    incidents: list[Happened] = []
 
 
 class Picture(msgspec.Struct, tag=True, frozen=True):

@@ -14,6 +14,9 @@ from edge.vision.detector import Detector
 from edge.vision.frames import Bytes, Float32s, Floats, Frame, Ids, Image, Integers
 from edge.vision.fusion import fuse
 from edge.vision.ground import Ground, Motions, Odometer
+from edge.vision.incidents.cases import Incident
+from edge.vision.incidents.scene import scene
+from edge.vision.incidents.watch import Watch
 from edge.vision.motion import Motion
 from edge.vision.settings import VisionSettings
 from edge.vision.tracker import PATIENCE, Tracker
@@ -49,6 +52,7 @@ class Observation(NamedTuple):
     visits: list[Visit]  # that ended
     occupancy: list[Occupancy]  # one for each zone once a second, else none
     hide: Floats  # (k, 4) every box to pixelate, confirmed or not [px]
+    incidents: list[Incident]  # that begin or end
 
 
 class Pipeline:
@@ -76,13 +80,16 @@ class Pipeline:
         height, width = image.shape[:2]
         self._shape = image.shape
         self._motion, self._tracker = Motion(width, height), Tracker(width, height)
-        lines = (Line(line.id, line.a, line.b) for line in self._settings.lines)
+        lines = [Line(line.id, line.a, line.b) for line in self._settings.lines]
         self._counter = Counter([line.beyond_borders(width, height) for line in lines])
         self._turns = Turns({line.id: line.enters for line in self._settings.lines if line.enters})
         self._zones = Zones(
             [Zone(zone.id, np.array(zone.corners, float)) for zone in self._settings.zones]
         )
         self._odometer = Odometer()
+        corners = {zone.id: np.array(zone.corners, float) for zone in self._settings.zones}
+        by_id = {line.id: line for line in lines}
+        self._watch = Watch(self._settings.incidents, corners, by_id)
 
     def step(self, frame: Frame) -> Observation:
         """Look at the next frame."""
@@ -100,7 +107,8 @@ class Pipeline:
         named = self._ask(frame)
         found = fuse(blobs, named, predicted, frame.captured, width, height)
         tracks = self._tracker.update(found)
-        return self._observe(tracks, found, frame.captured)
+        seen = self._observe(tracks, found, frame.captured)
+        return seen._replace(incidents=seen.incidents + self._watch.look(frame))
 
     def _ask(self, frame: Frame) -> Detections | None:
         if self._detector is None:
@@ -138,6 +146,7 @@ class Pipeline:
             x, y, vx, vy, heading, sd, unknown, unknown, tracks.score[show].astype(np.float32),
             crossings, turns, visits, occupancy,
             clip(np.concatenate((boxes, found.boxes)), width, height),
+            self._watch.step(scene(tracks, point, state.xy, crossings, captured, self._shape)),
         )  # fmt: skip
 
     def _middle(self, state: Motions, point: Floats, kind: Bytes) -> Floats:
