@@ -81,6 +81,12 @@ SCHEMAS: Final = {
             1,
             "t:i8 kind:u2 object:u2 direction:i1 cls:u1 track:u4 value:f8 confidence:f4",
         ),
+        # detail: index into the names, of a text: contracts.incidents.Detail as JSON, or nothing.
+        _schema(
+            "events",
+            2,
+            "t:i8 kind:u2 object:u2 direction:i1 cls:u1 track:u4 value:f8 confidence:f4 detail:u2",
+        ),
         # Indiana Traffic Signal Hi Resolution Data Logger Enumerations.
         _schema("signal", 1, "t:i8 code:u2 parameter:u2"),
     )
@@ -166,7 +172,9 @@ class _Array(msgspec.Struct, array_like=True, kw_only=True):
     names: list[str] | bytes = []
 
 
-_INDICES: Final = frozenset({"metric", "kind", "object"})  # columns that point into the names
+_INDICES: Final = frozenset(
+    {"metric", "kind", "object", "detail"}
+)  # columns that point into the names
 
 _Read = TypeVar("_Read", _Wire, _Array)
 _encoder: Final = msgspec.msgpack.Encoder()

@@ -47,3 +47,43 @@ VIEW_BEGAN: Final = "view.began"
 
 VIEW_ENDED: Final = "view.ended"
 """That view is over: `value` is how much was sent [B]."""
+STOPPED_VEHICLE: Final = "stopped-vehicle"
+"""A vehicle stands where none should: `object` is the zone. Of all incidents `track` and `cls` are
+those of the first road user, `value` is for how long the conditions have held [s], and the reasons
+and all tracks are in `detail`."""
+
+WRONG_WAY: Final = "wrong-way"
+"""A road user goes against the way: `object` is the line that states the way."""
+
+PEDESTRIAN: Final = "pedestrian-on-carriageway"
+"""A pedestrian is on the carriageway: `object` is the zone."""
+
+QUEUE_SPILL_BACK: Final = "queue-spill-back"
+"""A queue reaches the upstream end of its zone: `object` is the zone."""
+
+CAMERA_DARK: Final = "camera.dark"
+"""The picture shows neither light nor contrast."""
+
+CAMERA_COVERED: Final = "camera.covered"
+"""The edges that the picture had are gone or blurred."""
+
+CAMERA_MOVED: Final = "camera.moved"
+"""The camera looks elsewhere than it did."""
+
+OVER: Final = ".over"
+"""Is appended to the kind of an incident for the event that it is over: `value` is how long it
+lasted [s]."""
+
+BLINDING: Final = (CAMERA_DARK, CAMERA_COVERED)
+"""While one of these lasts, the camera observes nothing."""
+
+INCIDENTS: Final = (
+    STOPPED_VEHICLE,
+    WRONG_WAY,
+    PEDESTRIAN,
+    QUEUE_SPILL_BACK,
+    CAMERA_DARK,
+    CAMERA_COVERED,
+    CAMERA_MOVED,
+)
+"""Incidents that begin and end."""

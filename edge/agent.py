@@ -33,6 +33,7 @@ from edge.configuration.change import Followed, change
 from edge.configuration.remote import Health, Remote
 from edge.detecting import DetectorWatch, MotionWatch
 from edge.identity.keeper import Keeper
+from edge.incidents import GoingOn
 from edge.models.file import checksum
 from edge.observed import Observed
 from edge.outbox import Outbox
@@ -123,6 +124,7 @@ class Agent:
         self._observed = Observed()
         self._detecting, self._moving = DetectorWatch(), MotionWatch()
         self._parts = Parts(self._make_camera, self._make_sensor, self._fail)
+        self._going_on = GoingOn()
         self._pictures = self._make_pictures()
         self._supervisor = Supervisor()
         self._flushed = time.monotonic()
@@ -337,6 +339,7 @@ class Agent:
         self._parts.stop()
         self._batcher.add(self._observed.finish())
         self._batcher.add(self._detecting.opened())
+        self._batcher.add(self._going_on.abandon(self._clock()))
 
     def _drain(self, seconds: float) -> None:
         """Wait until everything is durable, for a while."""
@@ -361,6 +364,7 @@ class Agent:
                 self._batcher.add(self._detecting.opened())
             case Detecting():
                 self._batcher.add(self._detecting.change(message))
+                self._batcher.add(self._going_on.abandon(self._clock()))
             case Seen():
                 self._account(message)
                 self._batcher.add(self._detecting.add(message))
@@ -378,16 +382,29 @@ class Agent:
                     Scalar(o.captured, metrics.zone_occupancy(o.zone, RoadUser(o.cls)), o.number)
                     for o in message.occupancy
                 )
+                self._batcher.add(self._take_incidents(message))
                 if message.tracks:
                     self._batcher.add_tracks(columns(message.tracks))
             case Picture():
                 if self._pictures is not None:
                     self._pictures.take(message)
 
+    def _take_incidents(self, seen: Seen) -> list[Event]:
+        for one in seen.incidents:
+            if one.kind.startswith("camera."):
+                log.warning("%s %s", one.kind, one.phase)
+        return self._going_on.take(seen.incidents)
+
     def _account(self, seen: Seen) -> None:
         alive = self._observed.frozen() is None
         self._batcher.add(
-            self._observed.add(seen.captured, seen.processing, seen.dropped, same=seen.same)
+            self._observed.add(
+                seen.captured,
+                seen.processing,
+                seen.dropped,
+                same=seen.same,
+                blind=self._going_on.blind,
+            )
         )
         frozen = self._observed.frozen()
         if alive and frozen is not None:

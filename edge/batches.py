@@ -20,6 +20,10 @@ TRACK_ROWS: Final = 5_000
 NAMED_ROWS: Final = 4096
 """Rows of any other batch, each of which may bring a name of its own."""
 
+DETAILED_ROWS: Final = 250
+"""Rows of a batch of events with details, each of which is a text of its own: half of what a batch
+may take, if all are as long as they may be."""
+
 WAITING: Final = 200_000
 """Rows that may wait to be batched. Full: who adds waits, so a slow disk slows the camera."""
 
@@ -53,6 +57,7 @@ class Event(NamedTuple):
     track: int = 0
     value: float = float("nan")  # speed of a crossing [m/s]
     confidence: float = 1.0
+    detail: str = ""  # contracts.incidents.Detail as JSON; with one it goes as events/2
 
 
 class Batcher:
@@ -133,8 +138,12 @@ class Batcher:
 
     def _take(self) -> Iterator[Batch]:
         """Yield what waits as batches."""
-        for events in _cut(self._events):
-            yield self._batch("events/1", *_named(events, "kind", "object"))
+        for events in _cut([e for e in self._events if e.detail], DETAILED_ROWS):
+            yield self._batch("events/2", *_named(events, "kind", "object", "detail"))
+        for events in _cut([e for e in self._events if not e.detail]):
+            columns, names = _named(events, "kind", "object", "detail")
+            del columns["detail"]
+            yield self._batch("events/1", columns, names)
         for signals in _cut(self._signals):
             yield self._batch("signal/1", *_named(signals))
         for scalars in _cut(self._scalars):
@@ -169,9 +178,9 @@ class Batcher:
 Row = TypeVar("Row", Scalar, SignalEvent, Event)
 
 
-def _cut(rows: list[Row]) -> Iterator[list[Row]]:
-    for start in range(0, len(rows), NAMED_ROWS):
-        yield rows[start : start + NAMED_ROWS]
+def _cut(rows: list[Row], size: int = NAMED_ROWS) -> Iterator[list[Row]]:
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
 
 
 def _named(

@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 
 from contracts.clock import MICROSECONDS, utc_now
+from contracts.incidents import Detail, to_text
 from edge.config import Camera
 from edge.darkroom import Darkroom, Requests
 from edge.errors import SourceError
@@ -26,12 +27,14 @@ from edge.sources import open_video
 from edge.video import Video
 from edge.vision.frames import Image
 from edge.vision.ground import GroundError
+from edge.vision.incidents.cases import Incident
 from edge.vision.pipeline import Observation, Pipeline
 from edge.wire import (
     TRACKS,
     Crossed,
     Detecting,
     Ended,
+    Happened,
     Message,
     Occupied,
     Opened,
@@ -105,6 +108,9 @@ def _watch(camera: Camera, parent: Parent) -> None:
                 last = None
                 parent.send(Resized(*size))
             seen = pipeline.step(frame)
+            for incident in seen.incidents:
+                if incident.phase == "begins":
+                    parent.requests.snapshot(str(incident.id), incident.kind)
             pictures = darkroom.step(frame, seen.hide, parent.requests.due())
             same = last is not None and _same(frame.image, last)
             last = frame.image
@@ -186,7 +192,23 @@ def _message(
             for occupancy in seen.occupancy
             for kind, number in occupancy.by_class.items()
         ],
+        incidents=[_happened(incident) for incident in seen.incidents],
     )
+
+
+def _happened(one: Incident) -> Happened:
+    detail = Detail(
+        incident=one.id,
+        phase=one.phase,
+        began=one.began,
+        why=one.why,
+        tracks=one.tracks,
+        at=one.at,
+    )
+    return Happened(
+        one.id, one.kind, one.phase, one.captured, one.place, one.cls, one.track, one.value,
+        one.confidence, to_text(detail),
+    )  # fmt: skip
 
 
 def _rows(seen: Observation) -> bytes:

@@ -28,6 +28,7 @@ from edge.configuration.overlay import lay_over
 from edge.identity.folder import IdentityError, read_identity
 from edge.sensors.kinds import AnySensor
 from edge.vision.frames import Integers
+from edge.vision.incidents.settings import IncidentSettings
 from edge.vision.lens import LensSettings
 from edge.vision.settings import (
     DetectorEvery,
@@ -154,6 +155,7 @@ class Camera(_Table):
     lines: list[LineSettings] = []
     zones: list[ZoneSettings] = []
     longest_stop_s: float = 300.0
+    incidents: IncidentSettings = IncidentSettings()
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
@@ -199,6 +201,7 @@ class Camera(_Table):
             lens=self.lens,
             longest_stop=self.longest_stop_s,
             live=self.pace == "realtime" or not self.is_file,
+            incidents=self.incidents,
         )
 
     @property

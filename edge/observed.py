@@ -39,7 +39,13 @@ class Observed:
         return (self._last - self._changed) / MICROSECONDS
 
     def add(
-        self, captured: int, processing: float, dropped: int, *, same: bool = False
+        self,
+        captured: int,
+        processing: float,
+        dropped: int,
+        *,
+        same: bool = False,
+        blind: bool = False,
     ) -> list[Scalar]:
         """Take in a frame; give the metrics of the seconds that it closes.
 
@@ -53,14 +59,17 @@ class Observed:
             Frames that were left out so far.
         same
             Whether it equals the frame before in every bit.
+        blind
+            Whether the camera is known to be dark or covered.
         """
         if self._changed is None or not same:
             self._changed = captured
         last = captured if self._last is None or captured - self._last > GAP else self._last
+        shows_nothing = blind or captured - self._changed >= FROZEN
         while last < captured:  # the time since the last frame, second by second
             second = last // MICROSECONDS
             end = min(captured, (second + 1) * MICROSECONDS)
-            self._put(second, observed=0 if captured - self._changed >= FROZEN else end - last)
+            self._put(second, observed=0 if shows_nothing else end - last)
             last = end
         now = captured // MICROSECONDS
         self._put(now, frames=1, dropped=dropped - self._dropped, processing=processing)

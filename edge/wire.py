@@ -2,7 +2,8 @@
 
 import struct
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
+from uuid import UUID
 
 import msgspec
 import numpy as np
@@ -87,6 +88,21 @@ class Detecting(msgspec.Struct, tag=True, frozen=True):
     rate: float  # how often it is asked [1/s], nan not known yet
 
 
+class Happened(NamedTuple):
+    """An incident begins or ends."""
+
+    id: UUID  # of both; a picture of it is filed under this
+    kind: str  # of contracts.events.INCIDENTS
+    phase: Literal["begins", "ends"]
+    captured: int  # [us]
+    place: str
+    cls: int
+    track: int  # 0: nobody
+    value: float  # for how long its conditions held [s]
+    confidence: float
+    detail: str  # contracts.incidents.Detail as JSON
+
+
 class Seen(msgspec.Struct, tag=True, frozen=True):
     """What one frame showed."""
 
@@ -101,6 +117,7 @@ class Seen(msgspec.Struct, tag=True, frozen=True):
     occupancy: list[Occupied] = []
     blind: bool = False  # all of it seems to move, so motion says nothing
     detector: float | None = None  # time that it took [s], None: it was not asked
+    incidents: list[Happened] = []
 
 
 class Picture(msgspec.Struct, tag=True, frozen=True):

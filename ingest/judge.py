@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from contracts.batch import SCHEMAS, STREAMS, Batch, BatchError, decode, encode, restamp
 from contracts.clock import MICROSECONDS, MINUTE
+from contracts.incidents import LONGEST
 from contracts.topics import TopicError, parse
 from ingest.inbox import Delivery
 
@@ -187,6 +188,12 @@ def _split_names(judged: Judged) -> Judged:
     batch = judged.batch
     if batch is None or all(len(name) <= MAX_NAME for name in batch.names):  # as nearly always
         return judged
+    if "detail" in batch.columns:
+        endless = np.array([len(name) > LONGEST for name in batch.names])[batch.columns["detail"]]
+        told = f"a detail of more than {LONGEST} characters"
+        judged = split_off(judged, endless, "bad-detail", told)
+        if (batch := judged.batch) is None:
+            return judged
     long = np.array([len(name) > MAX_NAME for name in batch.names])
     bad = long[batch.columns["kind"]] | long[batch.columns["object"]]
     return split_off(judged, bad, "bad-name", f"a name of more than {MAX_NAME} characters")

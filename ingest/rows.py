@@ -126,10 +126,13 @@ def _events(samples: Sequence[Sample], *_: object) -> Block:
         "value": _joined(samples, "value"),
         "confidence": _joined(samples, "confidence"),
     }
+    detailed = "detail" in samples[0].batch.columns  # all are of one schema
+    details = first + _joined(samples, "detail") if detailed else np.zeros(len(first), np.int64)
     order = np.lexsort((columns["captured"], columns["device"]))
     rows: dict[str, Column] = {name: column[order] for name, column in columns.items()}
     for name in ("kind", "object"):
         rows[name] = Texts(names, columns[name][order])
+    rows["detail"] = Texts(names if detailed else [""], details[order])
     return Block(EVENT, encode(EVENT, rows))
 
 

@@ -96,6 +96,7 @@ EVENT: Final = Table(
         ("simulated", "bool"),
         ("value", "float8"),
         ("confidence", "float4"),
+        ("detail", "text"),
     ),
 )
 SIGNAL_EVENT: Final = Table(

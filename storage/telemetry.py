@@ -35,6 +35,16 @@ EVENT_TYPES: Final = {
     "captured": "timestamptz", "device": "int4", "boot": "uuid", "kind": "text", "object": "text",
     "direction": "int2", "class": "int2", "track": "int8", "value": "float8",
 }  # fmt: skip
+# Apart from the events: a window without any has the inputs that it had before there were details.
+DETAILS: Final[LiteralString] = """
+SELECT captured, device, boot, kind, object, class, track, value, confidence, detail FROM event
+WHERE device = ANY(%(devices)s) AND simulated = %(simulated)s
+    AND captured >= %(begin)s AND captured < %(end)s AND detail <> ''
+"""
+DETAIL_TYPES: Final = {
+    "captured": "timestamptz", "device": "int4", "boot": "uuid", "kind": "text", "object": "text",
+    "class": "int2", "track": "int8", "value": "float8", "confidence": "float4", "detail": "text",
+}  # fmt: skip
 SIGNAL: Final[LiteralString] = """
 SELECT captured, device, code, parameter FROM signal_event
 WHERE device = ANY(%(devices)s) AND simulated = %(simulated)s
@@ -81,6 +91,7 @@ class Telemetry(NamedTuple):
 
     points: Columns  # of track pieces, the margin included
     events: Columns
+    details: Columns  # of the events that have one
     signal: Columns  # the lookback included
     observations: Columns  # that may be used
     flagged: Columns  # observations that may not: how many there were is part of the evidence
@@ -127,6 +138,7 @@ async def read_telemetry(
     return Telemetry(
         points=points,
         events=await read_columns(connection, EVENTS, given, EVENT_TYPES),
+        details=await read_columns(connection, DETAILS, given, DETAIL_TYPES),
         signal=await read_columns(connection, SIGNAL, given, SIGNAL_TYPES),
         observations={name: column[~bad] for name, column in read.items()},
         flagged={name: column[bad] for name, column in read.items()},

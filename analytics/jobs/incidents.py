@@ -49,7 +49,7 @@ def conflict_incidents(
             "thresholds": {"severe_ttc_s": limits.severe_ttc, "severe_pet_s": limits.severe_pet},
         }
         x, y = conflicts.xy[k].tolist()
-        yield _incident(inputs, "conflict", SEVERE, begin, device, (x, y), name, evidence)
+        yield new_incident(inputs, "conflict", SEVERE, begin, device, (x, y), name, evidence)
 
 
 def red_light_incidents(inputs: Inputs, passed: StopLines) -> Iterator[NewIncident]:
@@ -76,7 +76,7 @@ def red_light_incidents(inputs: Inputs, passed: StopLines) -> Iterator[NewIncide
         }
         middle = ((line.a[0] + line.b[0]) / 2, (line.a[1] + line.b[1]) / 2)
         name = [inputs.names[device], boot, track, line.id, captured]
-        yield _incident(
+        yield new_incident(
             inputs, "red-light-running", SERIOUS, captured, device, middle, name, evidence
         )
 
@@ -93,10 +93,10 @@ def camera_incidents(inputs: Inputs) -> Iterator[NewIncident]:
         }
         level = NOTICE if kind == CAMERA_BACK else SERIOUS
         name = [inputs.names[device], str(events["object"][row]), captured]
-        yield _incident(inputs, kind, level, captured, device, (None, None), name, evidence)
+        yield new_incident(inputs, kind, level, captured, device, (None, None), name, evidence)
 
 
-def _incident(
+def new_incident(
     inputs: Inputs,
     kind: str,
     level: int,
@@ -106,6 +106,7 @@ def _incident(
     name: list[Any],
     evidence: dict[str, Any],
 ) -> NewIncident:
+    """Incident at a moment [us] and a place [m], with an id that follows from what it is."""
     whole = [inputs.site.pilot, inputs.site.id, inputs.window.simulated, kind, *name]
     return NewIncident(
         incident=uuid5(NAMESPACE, "\n".join(map(str, whole))),

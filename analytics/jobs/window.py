@@ -14,6 +14,7 @@ from analytics.jobs.inputs import Inputs
 from analytics.jobs.lights import cycles, light_parts, stop_line_passages
 from analytics.jobs.roads import road_parts
 from analytics.jobs.safety import meetings, safety_parts
+from analytics.jobs.told import told_incidents
 from analytics.jobs.tracks import queue_parts, read_tracks
 from storage.windows import NewIncident, Part
 
@@ -45,6 +46,7 @@ def compute(inputs: Inputs) -> Result:
             *conflict_incidents(inputs, tracks, found.conflicts),
             *red_light_incidents(inputs, passed),
             *camera_incidents(inputs),
+            *told_incidents(inputs),
         )
     }
     return Result(parts, list(incidents.values()))

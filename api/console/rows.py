@@ -155,13 +155,13 @@ def _detail(each: Incident, overview: Overview, words: Words) -> str:
     places = {part.id: words.of(part.name.cs, part.name.en) for part in site.approaches}
     places |= {line.id: words.of(line.name.cs, line.name.en) for line in site.lines}
     evidence = each.evidence
-    kind, place = evidence.get("type"), evidence.get("approach") or evidence.get("line")
+    kind, place = evidence.get("type"), _place(evidence)
     users = [
         words.known(f"road_user.{track.get('class')}", "") for track in evidence.get("tracks", [])
     ]
     measures = [
         words(f"incident.{name}", value=words.number(evidence[name], 1))
-        for name in ("ttc_s", "pet_s", "since_red_s")
+        for name in ("ttc_s", "pet_s", "since_red_s", "lasted_s")
         if evidence.get(name) is not None
     ]
     texts = [
@@ -171,6 +171,11 @@ def _detail(each: Incident, overview: Overview, words: Words) -> str:
         *measures[:1],
     ]
     return " · ".join(filter(None, texts))
+
+
+def _place(evidence: dict[str, Any]) -> Any:
+    place = evidence.get("approach") or evidence.get("line") or evidence.get("place")
+    return None if place == "camera" else place  # its kind says that already
 
 
 def _device(row: DeviceRow, overview: Overview, words: Words) -> Row:

@@ -13,6 +13,9 @@ from edge.vision.detections import Detections
 from edge.vision.frames import Bytes, Float32s, Floats, Frame, Ids, Image, Integers
 from edge.vision.fusion import blind, fuse, without_motion
 from edge.vision.ground import Ground, Motions, Odometer, clear_heading
+from edge.vision.incidents.cases import Incident
+from edge.vision.incidents.scene import scene
+from edge.vision.incidents.watch import Watch
 from edge.vision.lens import Lens
 from edge.vision.motion import Motion
 from edge.vision.naming import Naming
@@ -53,6 +56,7 @@ class Observation(NamedTuple):
     visits: list[Visit]  # that ended
     occupancy: list[Occupancy]  # one for each zone once a second, else none
     hide: Floats  # (k, 4) every box to pixelate, confirmed or not [px]
+    incidents: list[Incident]  # that begin or end
 
 
 class Pipeline:
@@ -93,7 +97,7 @@ class Pipeline:
             self._draw(self._at_size(width, height))
         self._motion = Motion(width, height)
         self._tracker = Tracker(width, height, self._first_id)
-        lines = (Line(line.id, line.a, line.b) for line in self._settings.lines)
+        lines = [Line(line.id, line.a, line.b) for line in self._settings.lines]
         self._counter = Counter([line.beyond_borders(width, height) for line in lines])
         self._turns = Turns({line.id: line.enters for line in self._settings.lines if line.enters})
         self._zones = Zones(
@@ -106,6 +110,9 @@ class Pipeline:
             if self._ground is None
             else Sizes(view_of(self._settings, self._ground, width, height))
         )
+        corners = {zone.id: np.array(zone.corners, float) for zone in self._settings.zones}
+        by_id = {line.id: line for line in lines}
+        self._watch = Watch(self._settings.incidents, corners, by_id)
 
     def step(self, frame: Frame) -> Observation:
         """Look at the next frame."""
@@ -125,7 +132,8 @@ class Pipeline:
         else:
             found = fuse(blobs, named, predicted, frame.captured, width, height)
         tracks = self._tracker.update(found)
-        return self._observe(tracks, found, frame.captured)
+        seen = self._observe(tracks, found, frame.captured)
+        return seen._replace(incidents=seen.incidents + self._watch.look(frame))
 
     def _observe(self, tracks: Tracks, found: Detections, captured: int) -> Observation:
         boxes = tracks.boxes
@@ -158,6 +166,7 @@ class Pipeline:
             tracks.score[show].astype(np.float32),
             crossings, turns, visits, occupancy,
             clip(np.concatenate((boxes, found.boxes)), width, height),
+            self._watch.step(scene(tracks, point, state.xy, crossings, captured, self._shape)),
         )  # fmt: skip
 
     def _measure(self, tracks: Tracks, state: Motions, kind: Bytes, captured: int) -> Dimensions:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
 
+from edge.vision.incidents.settings import IncidentSettings
 from edge.vision.lens import LensSettings
 
 Pixel = tuple[float, float]
@@ -106,6 +107,7 @@ class VisionSettings(_Part):
     longest_stop: float = Field(
         300.0, gt=0, le=3600, description="how long a standing road user is kept apart [s]"
     )
+    incidents: IncidentSettings = IncidentSettings()
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -114,6 +116,9 @@ class VisionSettings(_Part):
             if twice := [one for one, other in pairwise(ids) if one == other]:
                 msg = f"{name}s: ids {twice} are used twice; give each {name} its own"
                 raise ValueError(msg)
+        zones, lines = {zone.id for zone in self.zones}, {line.id for line in self.lines}
+        if unknown := self.incidents.unknown(zones, lines):
+            raise ValueError(unknown)
         if 0 < len(self.ground) < 4:  # noqa: PLR2004
             msg = f"ground has {len(self.ground)} pairs; give at least four, or none"
             raise ValueError(msg)

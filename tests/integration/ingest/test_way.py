@@ -288,3 +288,21 @@ def test_two_ingests_beside_each_other(
     assert street.rows("SELECT count(*), count(DISTINCT (device, seq)) FROM batch") == [(90, 90)]
     assert sum(meters.batches._value.get() for meters in both) == 90
     assert sum(meters.duplicates._value.get() for meters in both) == 90
+
+
+@pytest.mark.usefixtures("ingest")
+def test_details_of_events_arrive_beside_events_without(street: Any, eventually: Any) -> None:
+    device = street.device("cam-1")
+    device.send(
+        device.batch("events/2", 2, names=["wrong-way", "road", "{}", ""], object=1, detail=[2, 3])
+    )
+    device.send(device.batch("events/1", 1, names=["crossing", "road"], object=1))
+    device.send(device.batch("events/2", 1, names=["wrong-way", "x" * 4097], detail=1))
+    eventually("durable", lambda: device.is_durable(2))
+    found = street.rows("SELECT kind, object, detail FROM event ORDER BY kind, detail")
+    assert found == [
+        ("crossing", "road", ""),
+        ("wrong-way", "road", ""),
+        ("wrong-way", "road", "{}"),
+    ]
+    assert [letter[0] for letter in street.rows("SELECT reason FROM dead_letter")] == ["bad-detail"]

@@ -11,6 +11,7 @@ from analytics.metrics import Thresholds
 from contracts.clock import MICROSECONDS, to_micros
 from storage.telemetry import (
     BATCH_TYPES,
+    DETAIL_TYPES,
     EVENT_TYPES,
     LOSS_TYPES,
     OBSERVATION_TYPES,
@@ -23,7 +24,7 @@ from storage.windows import Window
 MINUTE = datetime(2026, 5, 4, 7, 0, tzinfo=UTC)
 DTYPES = {
     "timestamptz": "i8", "int2": "i2", "int4": "i4", "int8": "i8", "float4": "f4", "float8": "f8",
-    "uuid": "V16", "text": "U16", "int4[]": "i4", "float4[]": "f4",
+    "uuid": "V16", "text": "U600", "int4[]": "i4", "float4[]": "f4",
 }  # fmt: skip
 NAME = {"cs": "Jméno", "en": "Name"}
 PLAN = {
@@ -93,7 +94,8 @@ class Recorder:
     def inputs(self, *, thresholds: Thresholds | None = None, order: Any = None) -> Inputs:
         point_types = {k: v for k, v in PIECE_TYPES.items() if k != "delay"}
         types = {
-            "points": point_types, "events": EVENT_TYPES, "signal": SIGNAL_TYPES,
+            "points": point_types, "events": EVENT_TYPES, "details": DETAIL_TYPES,
+            "signal": SIGNAL_TYPES,
             "observations": OBSERVATION_TYPES, "flagged": OBSERVATION_TYPES,
             "batches": BATCH_TYPES, "losses": LOSS_TYPES,
         }  # fmt: skip

@@ -6,7 +6,7 @@ import pytest
 
 from api.console.words import LANGUAGES, Words, catalogue
 from contracts.classes import RoadUser
-from contracts.events import CAMERA_EVENTS
+from contracts.events import CAMERA_EVENTS, INCIDENTS, OVER
 
 
 def test_both_languages_say_the_same_things():
@@ -34,7 +34,8 @@ def test_names_of_data_are_translated():
     for language in LANGUAGES:
         known = catalogue(language)
         assert all(f"road_user.{user.name.lower()}" in known for user in RoadUser)
-        kinds = {"conflict", "red-light-running", *CAMERA_EVENTS}
+        kinds = {"conflict", "red-light-running", *CAMERA_EVENTS, *INCIDENTS}
+        kinds |= {kind + OVER for kind in INCIDENTS}
         assert all(f"incident_kind.{kind}" in known for kind in kinds)
 
 

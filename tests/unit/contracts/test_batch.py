@@ -25,7 +25,7 @@ from contracts.batch import (
 )
 
 BOOT = UUID("12345678-1234-5678-1234-567812345678")
-INDICES = ("metric", "kind", "object")
+INDICES = ("metric", "kind", "object", "detail")
 SEQ_END = 2**63 - 1
 
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
@@ -339,5 +339,6 @@ def test_every_stream_has_a_schema_that_says_when() -> None:
     for key, schema in SCHEMAS.items():
         assert key == schema.id
         assert key.partition("/")[0] == schema.stream
+        assert key in {f"{schema.stream}/1", f"{schema.stream}/2"}
         assert schema.dtypes["t"] == np.dtype("<i8")
         assert all(len(column) == 0 for column in schema.empty().values())
