@@ -35,6 +35,7 @@ from edge.wire import (
     Opened,
     Picture,
     Seen,
+    Timed,
     Turned,
     Visited,
     pack,
@@ -113,8 +114,12 @@ def _watch(camera: Camera, parent: Parent) -> None:
     last = first = None
     with open_video(camera, utc_now) as video:
         parent.send(Opened(video.width, video.height, video.rate))
+        untold = video.sender
         for frame in video.frames:
             began = time.perf_counter()
+            if untold is not None and untold.told is not None:
+                parent.send(Timed(*untold.told))
+                untold = None
             seen = pipeline.step(frame)
             hide = veil.step(seen.hide, frame.captured)
             first = frame.captured if first is None else first

@@ -64,4 +64,9 @@ def _check_camera(camera: Camera, say: Callable[[str], None]) -> bool:
     rate = f"{video.rate:.3g} frames/s" if video.rate else "at an unknown rate"
     captured = from_micros(first[0].captured).isoformat()
     say(f"          {video.width}x{video.height}, {rate}, first frame captured {captured}")
+    told = video.sender and video.sender.told
+    if told and told.reason:
+        say(f"          timed by arrival: {told.reason}")
+    elif told:
+        say(f"          timed by its own clock, {told.delay / 1000:.0f} ms before arrival")
     return True

@@ -12,14 +12,17 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    FieldSerializationInfo,
     SecretStr,
     ValidationError,
+    field_serializer,
     field_validator,
     model_validator,
 )
 
 from contracts.broker import Broker, BrokerUrl, read_broker
 from contracts.settings import SettingsError
+from edge.network_keys import check_network
 from edge.sensors.kinds import AnySensor
 from edge.vision.settings import GroundPair, LineSettings, Pixel, VisionSettings, ZoneSettings
 
@@ -32,6 +35,10 @@ ENVIRONMENT: Final = {
     "TEPNA_PICTURE_TOKEN": "pictures.token",
 }
 """Variables that win over the file; `pictures.token` only where the file has `[pictures]`."""
+
+
+FOR_CHILD: Final = "child"
+"""Context in which a password is written out."""
 
 
 class _Table(BaseModel):
@@ -72,7 +79,14 @@ class Camera(_Table):
     """The one camera of the agent and what is to be seen on it."""
 
     source: str = Field(min_length=1, description="file, folder of pictures, URL or usb:N")
-    clock: Literal["pts", "arrival"] = "arrival"
+    transport: Literal["tcp", "udp"] = Field(
+        "tcp", description="of RTSP: TCP loses no packets, UDP is a little faster"
+    )
+    ca: Path | None = Field(None, description="certificates to verify rtsps:// and https:// by")
+    user: str | None = Field(None, min_length=1)
+    password: SecretStr | None = None
+    profile: str | None = Field(None, description="of an ONVIF camera: its name or token")
+    clock: Literal["pts", "arrival", "rtcp"] = "arrival"
     start: AwareDatetime | None = None
     pace: Literal["realtime", "fast"] = "realtime"
     pictures_per_s: Positive | None = Field(
@@ -95,6 +109,7 @@ class Camera(_Table):
         if self.start and self.clock == "pts":
             msg = 'start: clock = "pts" needs none; remove one of them'
             raise ValueError(msg)
+        check_network(self)  # ValueError
         if self.grows and (self.pictures_per_s or self.start):
             msg = "grows: pictures that come have times of their own; no pictures_per_s, no start"
             raise ValueError(msg)
@@ -115,6 +130,15 @@ class Camera(_Table):
             ground=[GroundPair(image=(u, v), ground=(x, y)) for u, v, x, y in self.calibration],
             longest_stop=self.longest_stop_s,
         )
+
+    @field_serializer("password", when_used="json-unless-none")
+    def _hide(self, password: SecretStr, info: FieldSerializationInfo) -> str:
+        """Tell the password to the camera's own process only."""
+        return password.get_secret_value() if info.context == FOR_CHILD else str(password)
+
+    def for_child(self) -> str:
+        """Return the configuration as JSON, with the password: for the camera's own process."""
+        return self.model_dump_json(context=FOR_CHILD)
 
     @property
     def shown(self) -> str:
@@ -268,10 +292,16 @@ _PATHS: Final = (
     ("outbox", "path"),
     ("uplink", "ca"),
     ("camera", "source"),
+    ("camera", "ca"),
     ("camera", "detector"),
     ("modem", "source"),
 )
-_SECRETS: Final = (("uplink", "url"), ("uplink", "password"), ("pictures", "token"))
+_SECRETS: Final = (
+    ("uplink", "url"),
+    ("uplink", "password"),
+    ("camera", "password"),
+    ("pictures", "token"),
+)
 _SENSOR_SECRETS: Final = ("password", "token")
 _USER_INFO: Final = re.compile(r"//[^@/\s]*@")
 _FIX: Final = {key: variable for variable, key in ENVIRONMENT.items()}

@@ -1,7 +1,7 @@
 """Video sources: recordings, pictures, network and USB cameras give frames with capture times."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from itertools import chain
 from pathlib import Path
@@ -11,8 +11,10 @@ import av
 import cv2
 
 from contracts.clock import MICROSECONDS, Clock, to_micros
+from edge.address import full_address, options
 from edge.config import Camera
 from edge.errors import SourceError
+from edge.sender_clock import SenderClock
 from edge.stills import SUFFIXES, arriving, at_rate, by_rule, listed
 from edge.video import Video
 from edge.vision.frames import Frame, Image
@@ -27,6 +29,10 @@ GIVE_UP: Final = 10 * MICROSECONDS
 """A live camera that is not caught up with for so long is opened anew. [us]"""
 SETTLE: Final = 2 * MICROSECONDS
 """A live camera begins with what it had kept; its frames are used after this time. [us]"""
+CHANGED: Final = 2 * MICROSECONDS
+"""A picture of another size is damaged, unless they all are for so long. [us]"""
+RESUMES: Final = 1000
+"""So often in a row reading on in a damaged recording may fail; then it is over."""
 JUMP: Final = MICROSECONDS
 """Stamps that go back by more than this mean that the camera started anew. [us]"""
 
@@ -93,11 +99,13 @@ def open_video(camera: Camera, clock: Clock) -> Iterator[Video]:
     if camera.grows or camera.pictures_per_s:
         msg = f"{camera.source} is no folder; grows and pictures_per_s are for folders of pictures"
         raise SourceError(msg)
+    address = _address(camera)
+    settings = options(address, camera)
     began = time.monotonic()
     try:
         container = av.open(
-            camera.source,
-            options=_options(camera),
+            full_address(address, camera),
+            options=settings,
             timeout=(OPEN_TIMEOUT, camera.lost_after_s),
         )
     except (av.error.FFmpegError, OSError) as fault:
@@ -110,13 +118,13 @@ def open_video(camera: Camera, clock: Clock) -> Iterator[Video]:
         yield _stream(container, camera, clock)
 
 
-def _options(camera: Camera) -> dict[str, str]:
-    if camera.is_path:
-        return {}
-    if camera.source.startswith("rtsp"):
-        return {"rtsp_transport": "tcp"}
-    # Live pictures wait for nothing: a short look is enough to know the format.
-    return {"analyzeduration": "200000", "fflags": "nobuffer"}
+def _address(camera: Camera) -> str:
+    """Where the pictures are; an ONVIF camera is asked."""
+    if not camera.source.startswith(("onvif://", "onvifs://")):
+        return camera.source
+    from edge.onvif.resolve import stream_address  # noqa: PLC0415  # not for other cameras
+
+    return stream_address(camera, OPEN_TIMEOUT)
 
 
 def _stream(container: Any, camera: Camera, clock: Clock) -> Video:
@@ -131,10 +139,14 @@ def _stream(container: Any, camera: Camera, clock: Clock) -> Video:
     if start is None and camera.is_file and camera.pace == "fast" and container.duration:
         start = clock() - container.duration  # as if its last frame were captured now
     counted = container.format.name == "mpjpeg"  # its stamps are numbers of pictures, no times
-    live = camera.clock == "arrival" and not camera.is_file and not counted
+    live = camera.clock != "pts" and not camera.is_file and not counted
     offset = 0 if camera.clock == "pts" or counted else None
-    timeline = Timeline(clock, offset=offset, start=start, live=live)
-    frames = _decoded(container, stream, video, camera)
+    timeline: Timeline | SenderClock = Timeline(clock, offset=offset, start=start, live=live)
+    packets = _packets(container, stream, video, camera)
+    if isinstance(timeline, Timeline) and camera.clock == "rtcp":
+        timeline = video.sender = SenderClock(clock, timeline)
+        packets = timeline.listen(packets)
+    frames = _decoded(container, stream, video, packets)
     if counted:
         frames = ((clock(), frame) for _, frame in frames)
     if camera.is_file and camera.pace == "realtime":
@@ -175,7 +187,7 @@ def _folder(camera: Camera, clock: Clock) -> Video:
 
 
 def _decoded(
-    container: Any, stream: Any, video: Video, camera: Camera
+    container: Any, stream: Any, video: Video, packets: Iterable[Any]
 ) -> Iterator[tuple[int, Any]]:
     """Yield each decoded frame with its stamp [us]; what is corrupt is left out and counted."""
     # AVI keeps no presentation time. What FFmpeg makes up goes back and forth with B-frames, while
@@ -183,7 +195,7 @@ def _decoded(
     decoding_time = container.format.name == "avi"
     scale = stream.time_base * MICROSECONDS
     stamp = 0
-    for packet in _packets(container, stream, camera):
+    for packet in packets:
         try:
             decoded = packet.decode()
         except av.error.FFmpegError:
@@ -201,19 +213,32 @@ def _decoded(
             yield stamp, frame
 
 
-def _packets(container: Any, stream: Any, camera: Camera) -> Iterator[Any]:
-    """Yield what is to be decoded until the source ends."""
+def _packets(container: Any, stream: Any, video: Video, camera: Camera) -> Iterator[Any]:
+    """Yield what is to be decoded until the source ends.
+
+    Damage in the middle of a recording is counted and read over.
+    """
     asked = time.monotonic()
     silent = f"{camera.shown} gives nothing any more"
-    try:
-        for packet in container.demux(stream):
-            if not packet.size and _late(asked, camera):  # HLS takes a server that hangs for an end
-                raise SourceError(silent)
-            yield packet
-            asked = time.monotonic()
-    except (av.error.FFmpegError, OSError) as fault:
-        msg = silent if _late(asked, camera) else f"{camera.shown} broke off: {fault.strerror}"
-        raise SourceError(msg) from fault
+    failed = 0
+    while True:
+        try:
+            for packet in container.demux(stream):
+                if not packet.size and _late(asked, camera):  # HLS takes a hung server for an end
+                    raise SourceError(silent)
+                yield packet
+                asked = time.monotonic()
+                failed = 0
+        # IndexError: a packet of a stream that was not there at the start, as damage makes them up
+        except (av.error.FFmpegError, OSError, IndexError) as fault:
+            if camera.is_file and failed < RESUMES:
+                failed += 1
+                video.dropped += failed == 1  # one damage, however long; what it took is unknown
+                continue
+            why = getattr(fault, "strerror", "it has another stream now")
+            msg = silent if _late(asked, camera) else f"{camera.shown} broke off: {why}"
+            raise SourceError(msg) from fault
+        return
 
 
 def _late(asked: float, camera: Camera) -> bool:
@@ -240,14 +265,20 @@ def _paced(
 def _timed(
     frames: Iterator[tuple[int, Any]],
     video: Video,
-    timeline: Timeline,
+    timeline: Timeline | SenderClock,
     horizon: Callable[[], int] | None,
 ) -> Iterator[Frame]:
     """Give each frame its capture time; time only goes forward."""
-    last = stale = None
+    first = last = stale = changed = None
+    # Some formats' lengths are estimates, but what is far beyond is a damaged stamp.
+    longest = int((2 * video.duration + 60) * MICROSECONDS) if video.duration else None
     for index, (stamp, frame) in enumerate(frames):
         captured = timeline.captured(stamp)
         if captured is None:
+            continue
+        first = captured if first is None else first
+        if longest is not None and captured - first > longest:
+            video.dropped += 1
             continue
         if last is not None and captured < last - JUMP:
             msg = f"time stamps went back by {(last - captured) / MICROSECONDS:.1f} s"
@@ -263,8 +294,13 @@ def _timed(
             video.dropped += 1
             continue
         if (frame.width, frame.height) != (video.width, video.height):
-            msg = f"the picture changed its size to {frame.width}x{frame.height}"
-            raise SourceError(msg)
+            changed = captured if changed is None else changed
+            if captured - changed >= CHANGED:
+                msg = f"the picture changed its size to {frame.width}x{frame.height}"
+                raise SourceError(msg)
+            video.dropped += 1
+            continue
+        changed = None
         last, stale = captured, None
         yield Frame(frame.to_ndarray(format="bgr24"), captured, index)
 

@@ -25,6 +25,14 @@ class Opened(msgspec.Struct, tag=True, frozen=True):
     rate: float  # [1/s], 0 unknown
 
 
+class Timed(msgspec.Struct, tag=True, frozen=True):
+    """By what the frames of a camera are timed that was asked for its own clock."""
+
+    clock: str  # "rtcp", or "arrival" where that could not be had
+    delay: int  # least time between capture by the camera's clock and arrival [us]
+    reason: str  # why it is not what was asked for
+
+
 class Crossed(NamedTuple):
     """A road user passed a counting line."""
 
@@ -95,7 +103,7 @@ class Ended(msgspec.Struct, tag=True, frozen=True):
     reason: str  # empty: the recording, or the stream, is over
 
 
-Message = Opened | Seen | Picture | Ended
+Message = Opened | Timed | Seen | Picture | Ended
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final[msgspec.msgpack.Decoder[Message]] = msgspec.msgpack.Decoder(Message)
