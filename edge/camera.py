@@ -17,7 +17,7 @@ from typing import Final
 
 from edge.backoff import Backoff
 from edge.config import Camera
-from edge.wire import Ended, Message, Opened, Picture, Reader, Resized, Seen
+from edge.wire import Ended, Message, Opened, Picture, Reader, Resized, Seen, Timed
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +73,7 @@ class CameraWatch:
         self._child: subprocess.Popen[bytes] | None = None
         self._wanted: dict[bytes, float] = {}  # when that was last asked for, monotonic [s]
         self._stop_by = float("inf")  # monotonic [s]
+        self._clock = ""  # by what the frames are timed, where the camera's own clock was asked for
         self._seeing: bool | None = None  # frames come; None: not known yet
         self.over = threading.Event()  # the recording has ended
 
@@ -148,16 +149,24 @@ class CameraWatch:
                         case Seen() if not self._seeing:
                             self._change(seeing=True, reason="")
                             backoff.reset()
-                        case Opened(width, height, rate):
-                            log.info("camera opened: %dx%d, %.1f/s", width, height, rate)
-                        case Resized(width, height):
-                            log.warning(
-                                "camera changed its picture to %dx%d: seeing begins anew",
-                                width, height,
-                            )  # fmt: skip
                         case Seen() | Picture():
                             patience = self._camera.lost_after_s + FRAME_GRACE
+                        case _:
+                            self._note(message)
                     self._on_message(message)
+
+    def _note(self, message: Message) -> None:
+        """Log what the camera is like."""
+        match message:
+            case Opened(width, height, rate):
+                log.info("camera opened: %dx%d, %.1f/s", width, height, rate)
+            case Resized(width, height):
+                log.warning(
+                    "camera changed its picture to %dx%d: seeing begins anew",
+                    width, height,
+                )  # fmt: skip
+            case Timed():
+                self._say_clock(message)
 
     def _read(self, child: subprocess.Popen[bytes], patience: float) -> bytes | None:
         """Next bytes of the child, none at its end; None if it stays silent for too long."""
@@ -182,7 +191,7 @@ class CameraWatch:
         try:
             if child.stdin is None:
                 raise AssertionError
-            child.stdin.write(self._camera.model_dump_json().encode() + b"\n")
+            child.stdin.write(self._camera.for_child().encode() + b"\n")
             child.stdin.flush()
             yield child
         finally:
@@ -192,6 +201,16 @@ class CameraWatch:
             _close_input(child)
             if child.stdout is not None:
                 child.stdout.close()
+
+    def _say_clock(self, timed: Timed) -> None:
+        """Say by what the frames are timed, once until that changes."""
+        if timed.clock == self._clock:
+            return
+        self._clock = timed.clock
+        if timed.reason:
+            log.warning("camera is timed by arrival: %s", timed.reason)
+        else:
+            log.info("camera is timed by its own clock, %.0f ms before arrival", timed.delay / 1000)
 
     def _change(self, *, seeing: bool, reason: str) -> None:
         if self._seeing is seeing or self._stopping.is_set():

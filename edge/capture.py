@@ -40,6 +40,7 @@ from edge.wire import (
     Opened,
     Resized,
     Seen,
+    Timed,
     Turned,
     Visited,
     pack,
@@ -101,8 +102,12 @@ def _watch(camera: Camera, parent: Parent) -> None:
         pipeline = Pipeline(camera.vision(*size), camera.vision, must_name=False)
         darkroom = Darkroom(camera, sys.argv[1] if len(sys.argv) > 1 else "")
         parent.send(Opened(*size, video.rate))
+        untold = video.sender
         for frame in video.frames:
             began = time.perf_counter()
+            if untold is not None and untold.told is not None:
+                parent.send(Timed(*untold.told))
+                untold = None
             if size != (video.width, video.height):
                 size = video.width, video.height
                 last = None

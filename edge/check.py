@@ -65,6 +65,11 @@ def _check_camera(camera: Camera, say: Callable[[str], None]) -> bool:
     rate = f"{video.rate:.3g} frames/s" if video.rate else "at an unknown rate"
     captured = from_micros(first[0].captured).isoformat()
     say(f"          {video.width}x{video.height}, {rate}, first frame captured {captured}")
+    told = video.sender and video.sender.told
+    if told and told.reason:
+        say(f"          timed by arrival: {told.reason}")
+    elif told:
+        say(f"          timed by its own clock, {told.delay / 1000:.0f} ms before arrival")
     if camera.drawn_on == "stream" and (camera.lines or camera.zones or camera.masks):
         size = f"[{video.width}, {video.height}]"
         say(f"          drawn in pixels: write drawn_on = {size}, and it may change its resolution")

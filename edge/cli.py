@@ -27,6 +27,9 @@ app = typer.Typer(
 model_app = typer.Typer(no_args_is_help=True, help="Detectors that name road users.")
 app.add_typer(model_app, name="model")
 
+cameras = typer.Typer(no_args_is_help=True, help="Cameras of the network.")
+app.add_typer(cameras, name="cameras")
+
 ConfigPath = Annotated[Path, typer.Argument(help="Configuration of the agent (YAML).")]
 Flags = Annotated[
     list[str] | None,
@@ -79,6 +82,42 @@ def check(config: ConfigPath, flags: Flags = None) -> None:
     """Explain a configuration and open its camera once; needs no network but the camera's."""
     good = check_config(_read(config, flags), typer.echo)
     if not good:
+        raise typer.Exit(1)
+
+
+@cameras.command()
+def find(
+    user: Annotated[str | None, typer.Option(help="Account to ask the cameras with.")] = None,
+    password_file: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="File of its password.")
+    ] = None,
+    interface: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ADDRESS", help="Address of this machine in the network to look in."),
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long to wait for answers.")] = 3.0,
+) -> None:
+    """Find ONVIF cameras; print their profiles, and the lines of a configuration for each.
+
+    Without an account most cameras tell their name only. With one, every camera found is asked
+    with it, its password as a digest. Ends with 1 if there are none.
+    """
+    from edge.onvif.find import find_cameras  # noqa: PLC0415  # not for `run`
+
+    if password_file is not None and user is None:
+        _refuse("--password-file: whose? give --user, too")
+    password = None if password_file is None else password_file.read_text(encoding="utf-8").strip()
+    try:
+        number = find_cameras(
+            typer.echo,
+            addresses=interface or (),
+            seconds=seconds,
+            user=user,
+            password=password,
+        )
+    except OSError as fault:
+        _refuse(f"--interface: {fault.strerror}; give an IPv4 address of this machine")
+    if not number:
         raise typer.Exit(1)
 
 

@@ -13,8 +13,10 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    FieldSerializationInfo,
     SecretStr,
     ValidationError,
+    field_serializer,
     field_validator,
     model_validator,
 )
@@ -26,6 +28,7 @@ from edge.configuration.drawing import DrawnOn, in_pixels, misplaced
 from edge.configuration.explain import Origins
 from edge.configuration.overlay import lay_over
 from edge.identity.folder import IdentityError, read_identity
+from edge.network_keys import check_network
 from edge.sensors.kinds import AnySensor
 from edge.vision.frames import Integers
 from edge.vision.incidents.settings import IncidentSettings
@@ -49,6 +52,10 @@ ENVIRONMENT: Final = {
     "TEPNA_PICTURE_TOKEN": "pictures.token",
 }
 """Variables that win over the file; `pictures.token` only where the file has `pictures`."""
+
+
+FOR_CHILD: Final = "child"
+"""Context in which a password is written out."""
 
 
 class _Table(BaseModel):
@@ -134,7 +141,14 @@ class Camera(_Table):
     """The one camera of the agent and what is to be seen on it."""
 
     source: str = Field(min_length=1, description="file, folder of pictures, URL or usb:N")
-    clock: Literal["pts", "arrival"] = "arrival"
+    transport: Literal["tcp", "udp"] = Field(
+        "tcp", description="of RTSP: TCP loses no packets, UDP is a little faster"
+    )
+    ca: Path | None = Field(None, description="certificates to verify rtsps:// and https:// by")
+    user: str | None = Field(None, min_length=1)
+    password: SecretStr | None = None
+    profile: str | None = Field(None, description="of an ONVIF camera: its name or token")
+    clock: Literal["pts", "arrival", "rtcp"] = "arrival"
     start: AwareDatetime | None = None
     pace: Literal["realtime", "fast"] = "realtime"
     pictures_per_s: Positive | None = Field(
@@ -162,6 +176,7 @@ class Camera(_Table):
         if self.start and self.clock == "pts":
             msg = 'start: clock = "pts" needs none; remove one of them'
             raise ValueError(msg)
+        check_network(self)  # ValueError
         if self.grows and (self.pictures_per_s or self.start):
             msg = "grows: pictures that come have times of their own; no pictures_per_s, no start"
             raise ValueError(msg)
@@ -203,6 +218,15 @@ class Camera(_Table):
             live=self.pace == "realtime" or not self.is_file,
             incidents=self.incidents,
         )
+
+    @field_serializer("password", when_used="json-unless-none")
+    def _hide(self, password: SecretStr, info: FieldSerializationInfo) -> str:
+        """Tell the password to the camera's own process only."""
+        return password.get_secret_value() if info.context == FOR_CHILD else str(password)
+
+    def for_child(self) -> str:
+        """Return the configuration as JSON, with the password: for the camera's own process."""
+        return self.model_dump_json(context=FOR_CHILD)
 
     @property
     def shown(self) -> str:
@@ -379,6 +403,7 @@ _PATHS: Final = (
     ("uplink", "ca"),
     ("uplink", "identity"),
     ("camera", "source"),
+    ("camera", "ca"),
     ("camera", "detector"),
     ("modem", "source"),
     ("pictures", "certificate"),

@@ -1,7 +1,7 @@
 """Video sources: recordings, pictures, network and USB cameras give frames with capture times."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from itertools import chain
 from pathlib import Path
@@ -11,8 +11,10 @@ import av
 import cv2
 
 from contracts.clock import MICROSECONDS, Clock, to_micros
+from edge.address import full_address, options
 from edge.config import Camera
 from edge.errors import SourceError
+from edge.sender_clock import SenderClock
 from edge.stills import SUFFIXES, arriving, at_rate, by_rule, listed
 from edge.video import Video
 from edge.vision.frames import Frame, Image
@@ -29,7 +31,11 @@ GIVE_UP: Final = 10 * MICROSECONDS
 SETTLE: Final = 2 * MICROSECONDS
 """A live camera begins with what it had kept; its frames are used after this time. [us]"""
 SETTLED: Final = 3
-"""So many frames of another size in a row are no accident: the camera was set anew."""
+"""So many frames of another size in a row are no accident, if there is nothing else ..."""
+CHANGED: Final = MICROSECONDS
+"""... for so long; a damaged stream shows another size, too, until its next key frame. [us]"""
+RESUMES: Final = 1000
+"""So often in a row reading on in a damaged recording may fail; then it is over."""
 JUMP: Final = MICROSECONDS
 """Stamps that go back by more than this mean that the camera started anew. [us]"""
 
@@ -106,11 +112,13 @@ def _open(camera: Camera, clock: Clock) -> Iterator[Video]:
     if camera.grows or camera.pictures_per_s:
         msg = f"{camera.source} is no folder; grows and pictures_per_s are for folders of pictures"
         raise SourceError(msg)
+    address = _address(camera)
+    settings = options(address, camera)
     began = time.monotonic()
     try:
         container = av.open(
-            camera.source,
-            options=_options(camera),
+            full_address(address, camera),
+            options=settings,
             timeout=(OPEN_TIMEOUT, camera.lost_after_s),
         )
     except (av.error.FFmpegError, OSError) as fault:
@@ -123,13 +131,13 @@ def _open(camera: Camera, clock: Clock) -> Iterator[Video]:
         yield _stream(container, camera, clock)
 
 
-def _options(camera: Camera) -> dict[str, str]:
-    if camera.is_path:
-        return {}
-    if camera.source.startswith("rtsp"):
-        return {"rtsp_transport": "tcp"}
-    # Live pictures wait for nothing: a short look is enough to know the format.
-    return {"analyzeduration": "200000", "fflags": "nobuffer"}
+def _address(camera: Camera) -> str:
+    """Where the pictures are; an ONVIF camera is asked."""
+    if not camera.source.startswith(("onvif://", "onvifs://")):
+        return camera.source
+    from edge.onvif.resolve import stream_address  # noqa: PLC0415  # not for other cameras
+
+    return stream_address(camera, OPEN_TIMEOUT)
 
 
 def _stream(container: Any, camera: Camera, clock: Clock) -> Video:
@@ -144,10 +152,14 @@ def _stream(container: Any, camera: Camera, clock: Clock) -> Video:
     if start is None and camera.is_file and camera.pace == "fast" and container.duration:
         start = clock() - container.duration  # as if its last frame were captured now
     counted = container.format.name == "mpjpeg"  # its stamps are numbers of pictures, no times
-    live = camera.clock == "arrival" and not camera.is_file and not counted
+    live = camera.clock != "pts" and not camera.is_file and not counted
     offset = 0 if camera.clock == "pts" or counted else None
-    timeline = Timeline(clock, offset=offset, start=start, live=live)
-    frames = _decoded(container, stream, video, camera)
+    timeline: Timeline | SenderClock = Timeline(clock, offset=offset, start=start, live=live)
+    packets = _packets(container, stream, video, camera)
+    if isinstance(timeline, Timeline) and camera.clock == "rtcp":
+        timeline = video.sender = SenderClock(clock, timeline)
+        packets = timeline.listen(packets)
+    frames = _decoded(container, stream, video, packets)
     if counted:
         frames = ((clock(), frame) for _, frame in frames)
     if camera.is_file and camera.pace == "realtime":
@@ -188,7 +200,7 @@ def _folder(camera: Camera, clock: Clock) -> Video:
 
 
 def _decoded(
-    container: Any, stream: Any, video: Video, camera: Camera
+    container: Any, stream: Any, video: Video, packets: Iterable[Any]
 ) -> Iterator[tuple[int, Any]]:
     """Yield each decoded frame with its stamp [us]; what is corrupt is left out and counted."""
     # AVI keeps no presentation time. What FFmpeg makes up goes back and forth with B-frames, while
@@ -196,7 +208,7 @@ def _decoded(
     decoding_time = container.format.name == "avi"
     scale = stream.time_base * MICROSECONDS
     stamp = 0
-    for packet in _packets(container, stream, camera):
+    for packet in packets:
         try:
             decoded = packet.decode()
         except av.error.FFmpegError:
@@ -214,19 +226,32 @@ def _decoded(
             yield stamp, frame
 
 
-def _packets(container: Any, stream: Any, camera: Camera) -> Iterator[Any]:
-    """Yield what is to be decoded until the source ends."""
+def _packets(container: Any, stream: Any, video: Video, camera: Camera) -> Iterator[Any]:
+    """Yield what is to be decoded until the source ends.
+
+    Damage in the middle of a recording is counted and read over.
+    """
     asked = time.monotonic()
     silent = f"{camera.shown} gives nothing any more"
-    try:
-        for packet in container.demux(stream):
-            if not packet.size and _late(asked, camera):  # HLS takes a server that hangs for an end
-                raise SourceError(silent)
-            yield packet
-            asked = time.monotonic()
-    except (av.error.FFmpegError, OSError) as fault:
-        msg = silent if _late(asked, camera) else f"{camera.shown} broke off: {fault.strerror}"
-        raise SourceError(msg) from fault
+    failed = 0
+    while True:
+        try:
+            for packet in container.demux(stream):
+                if not packet.size and _late(asked, camera):  # HLS takes a hung server for an end
+                    raise SourceError(silent)
+                yield packet
+                asked = time.monotonic()
+                failed = 0
+        # IndexError: a packet of a stream that was not there at the start, as damage makes them up
+        except (av.error.FFmpegError, OSError, IndexError) as fault:
+            if camera.is_file and failed < RESUMES:
+                failed += 1
+                video.dropped += failed == 1  # one damage, however long; what it took is unknown
+                continue
+            why = getattr(fault, "strerror", "it has another stream now")
+            msg = silent if _late(asked, camera) else f"{camera.shown} broke off: {why}"
+            raise SourceError(msg) from fault
+        return
 
 
 def _late(asked: float, camera: Camera) -> bool:
@@ -253,18 +278,24 @@ def _paced(
 def _timed(
     frames: Iterator[tuple[int, Any]],
     video: Video,
-    timeline: Timeline,
+    timeline: Timeline | SenderClock,
     horizon: Callable[[], int] | None,
 ) -> Iterator[Frame]:
     """Give each frame its capture time; time only goes forward, and one size is kept to.
 
     Another size is taken when it stays; until then such frames are left out and counted.
     """
-    last = stale = None
+    first = last = stale = None
     size = _Size(video)
+    # Some formats' lengths are estimates, but what is far beyond is a damaged stamp.
+    longest = int((2 * video.duration + 60) * MICROSECONDS) if video.duration else None
     for index, (stamp, frame) in enumerate(frames):
         captured = timeline.captured(stamp)
         if captured is None:
+            continue
+        first = captured if first is None else first
+        if longest is not None and captured - first > longest:
+            video.dropped += 1
             continue
         if last is not None and captured < last - JUMP:
             msg = f"time stamps went back by {(last - captured) / MICROSECONDS:.1f} s"
@@ -279,7 +310,7 @@ def _timed(
         if last is not None and captured <= last:
             video.dropped += 1
             continue
-        if not size.fits(frame.width, frame.height):
+        if not size.fits(frame.width, frame.height, captured):
             video.dropped += 1
             continue
         last, stale = captured, None
@@ -293,15 +324,18 @@ class _Size:
         self._video = video
         self._other = (0, 0)
         self._count = 0  # of frames of the other size in a row
+        self._since = 0  # moment of the first of these [us]
 
-    def fits(self, width: int, height: int) -> bool:
+    def fits(self, width: int, height: int, captured: int) -> bool:
         """Whether a frame of this size belongs to the video."""
         if (width, height) == (self._video.width, self._video.height):
             self._count = 0
             return True
-        self._count = self._count + 1 if (width, height) == self._other else 1
+        if self._count == 0 or (width, height) != self._other:
+            self._count, self._since = 0, captured
+        self._count += 1
         self._other = width, height
-        if self._count < SETTLED:
+        if self._count < SETTLED or captured - self._since < CHANGED:
             return False
         self._video.width, self._video.height = width, height
         self._count = 0

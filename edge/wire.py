@@ -33,6 +33,14 @@ class Resized(msgspec.Struct, tag=True, frozen=True):
     height: int  # [px]
 
 
+class Timed(msgspec.Struct, tag=True, frozen=True):
+    """By what the frames of a camera are timed that was asked for its own clock."""
+
+    clock: str  # "rtcp", or "arrival" where that could not be had
+    delay: int  # least time between capture by the camera's clock and arrival [us]
+    reason: str  # why it is not what was asked for
+
+
 class Crossed(NamedTuple):
     """A road user passed a counting line."""
 
@@ -135,7 +143,7 @@ class Ended(msgspec.Struct, tag=True, frozen=True):
     reason: str  # empty: the recording, or the stream, is over
 
 
-Message = Opened | Resized | Detecting | Seen | Picture | Ended
+Message = Opened | Timed | Resized | Detecting | Seen | Picture | Ended
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final[msgspec.msgpack.Decoder[Message]] = msgspec.msgpack.Decoder(Message)

@@ -1,5 +1,6 @@
 import re
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -31,17 +32,19 @@ def captured(path: Path, **keys: Any) -> tuple[list[int], Video]:
 def write(tmp_path: Path) -> Any:
     """Write an MJPEG recording whose frames have these stamps [us]."""
 
-    def write(stamps: list[int], name: str = "a.nut", size: int = 64) -> Path:
+    def write(stamps: list[int], name: str = "a.nut", size: int = 64, codec: str = "mjpeg") -> Path:
         path = tmp_path / name
         with av.open(str(path), "w") as container:
-            stream = container.add_stream("mjpeg", rate=10)
-            stream.width, stream.height, stream.pix_fmt = size, 48, "yuvj420p"
-            stream.time_base = stream.codec_context.time_base = Fraction(1, MICROSECONDS)
+            stream = container.add_stream(codec, rate=10)
+            stream.width, stream.height = size, 48
+            stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+            if codec == "mjpeg":
+                stream.time_base = stream.codec_context.time_base = Fraction(1, MICROSECONDS)
             for n, stamp in enumerate(stamps):
                 frame = av.VideoFrame.from_ndarray(
                     np.full((48, size, 3), n % 256, np.uint8), format="bgr24"
                 )
-                frame.pts, frame.time_base = stamp, stream.time_base
+                frame.pts, frame.time_base = stamp, Fraction(1, MICROSECONDS)
                 container.mux(stream.encode(frame))
             container.mux(stream.encode())
         return path
@@ -112,6 +115,36 @@ def test_packets_that_are_no_pictures_are_skipped_and_counted(write: Any) -> Non
     assert video.dropped == 2
 
 
+@pytest.mark.parametrize("name", ["a.mkv", "a.avi", "a.ts", "a.flv"])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_good_rest_of_a_damaged_recording_is_read_on(write: Any, name: str, seed: int) -> None:
+    path = write(
+        [n * 100_000 for n in range(200)], name, codec="mpeg4" if name != "a.flv" else "flv1"
+    )
+    content = bytearray(path.read_bytes())
+    middle, length = len(content) // 2, len(content) // 10
+    content[middle : middle + length] = np.random.default_rng(seed).bytes(length)
+    path.write_bytes(content)
+    found, video = captured(path, start="2026-05-04T07:00:00Z")
+    gap = np.argmax(np.diff(found))
+    assert len(found) >= 100, "half of it at least"
+    assert len(found) - gap > 40, "and much of the rest"
+    if name != "a.avi":  # it keeps no times but by the number of frames
+        assert found[-1] - found[0] == pytest.approx(19.9 * MICROSECONDS, rel=0.02), "to its end"
+    assert video.dropped < 200 - len(found) + 1
+
+
+def test_damage_that_cannot_be_read_over_ends_a_recording_and_is_counted(write: Any) -> None:
+    path = write([n * 100_000 for n in range(100)])
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle:] = np.random.default_rng(1).bytes(len(content) - middle)
+    path.write_bytes(content)
+    found, video = captured(path, start="2026-05-04T07:00:00Z")
+    assert 40 <= len(found) <= 55
+    assert video.dropped >= 1
+
+
 @pytest.mark.parametrize("content", [None, b"", b"no video", b"RIFF" + bytes(4000)])
 def test_what_is_no_video_is_refused(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "x.avi"
@@ -147,14 +180,14 @@ def test_a_camera_that_started_anew_is_opened_anew() -> None:
 
 def sized(*sizes: int) -> Any:
     for stamp, size in enumerate(sizes):
-        yield stamp, av.VideoFrame(size, 48, "bgr24")
+        yield stamp * 500_000, av.VideoFrame(size, 48, "bgr24")
 
 
 def test_another_size_is_taken_when_it_stays() -> None:
     video, line = Video(64, 48, 10.0), Timeline(lambda: NOW, offset=0, live=False)
     sizes = (64, 32, 64, 32, 96, 32, 32, 64, 96, 96, 96, 96, 64, 64, 64)
     found = [
-        (f.captured, f.image.shape[1], video.width)
+        (f.captured // 500_000, f.image.shape[1], video.width)
         for f in _timed(sized(*sizes), video, line, None)
     ]
     assert found == [
@@ -166,6 +199,13 @@ def test_another_size_is_taken_when_it_stays() -> None:
         (14, 64, 64),
     ]
     assert video.dropped == len(sizes) - len(found)
+
+
+def test_a_few_pictures_of_another_size_are_damaged() -> None:
+    video, line = Video(64, 48, 10.0), Timeline(lambda: NOW, offset=0, live=False)
+    stream = chain(decoded([1]), decoded([2, 1_900_000], size=32), decoded([2_000_000]))
+    found = [f.captured for f in _timed(stream, video, line, None)]
+    assert (found, video.dropped) == ([1, 2_000_000], 2)
 
 
 def test_what_is_too_old_is_left_out() -> None:
