@@ -123,8 +123,8 @@ def _watch(camera: Camera, parent: Parent) -> None:
                 learning = frame.captured - first < WARM_UP
                 boxes = _whole(frame.image) if learning else hide
                 picture = _picture(frame, pixelate(frame.image, boxes, pipeline.masks))
-            same = last is not None and _same(frame.image, last)
-            last = frame.image
+            same = last is not None and _same(frame, last)
+            last = frame
             parent.send(_message(seen, video, time.perf_counter() - began, same=same))
             if picture is not None:
                 parent.send(picture)
@@ -133,9 +133,15 @@ def _watch(camera: Camera, parent: Parent) -> None:
     parent.send(Ended(""))
 
 
-def _same(one: Image, other: Image) -> bool:
+def _same(one: Frame, other: Frame) -> bool:
     """Whether two pictures agree in every bit; few rows tell those apart that do not."""
-    return np.array_equal(one[::16], other[::16]) and np.array_equal(one, other)
+    if one.planes is None or other.planes is None:
+        pairs = [(one.image, other.image)]
+    else:
+        pairs = [*zip(one.planes[:3], other.planes[:3], strict=True)]
+    return all(np.array_equal(a[::16], b[::16]) for a, b in pairs) and all(
+        np.array_equal(a, b) for a, b in pairs
+    )
 
 
 def _whole(image: Image) -> Boxes:

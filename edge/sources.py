@@ -12,6 +12,7 @@ import cv2
 
 from contracts.clock import MICROSECONDS, Clock, to_micros
 from edge.config import Camera
+from edge.decoded import Decoded
 from edge.errors import SourceError
 from edge.stills import SUFFIXES, arriving, at_rate, by_rule, listed
 from edge.video import Video
@@ -266,7 +267,7 @@ def _timed(
             msg = f"the picture changed its size to {frame.width}x{frame.height}"
             raise SourceError(msg)
         last, stale = captured, None
-        yield Frame(frame.to_ndarray(format="bgr24"), captured, index)
+        yield Frame(Decoded(frame), captured, index)
 
 
 def _usb_number(source: str) -> int:

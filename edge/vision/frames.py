@@ -1,6 +1,7 @@
 """The frame that every stage of vision sees, and the array types they share."""
 
-from typing import NamedTuple
+from functools import cached_property
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +20,61 @@ Boxes = Floats
 """(n, 4) left, top, right, bottom [px], origin at the image's top left, y downwards."""
 
 
-class Frame(NamedTuple):
-    """One picture with the moment it was captured."""
+class Planes(NamedTuple):
+    """A picture as decoders give it; chroma may be smaller than luma."""
 
-    image: Image  # (h, w, 3)
-    captured: int  # [µs] since the epoch, UTC
-    number: int  # of the picture since its source was opened
+    y: Bytes  # (h, w) luma
+    u: Bytes  # blue difference, 128 where grey
+    v: Bytes  # red difference
+    full: bool  # black is 0 and white 255; else 16 and 235
+
+
+class Picture(Protocol):
+    """A decoded picture that has not been converted."""
+
+    width: int
+    height: int
+
+    def image(self) -> Image:
+        """Convert it to colours, which costs time."""
+
+    def planes(self) -> Planes | None:
+        """Give its own planes; None if it has others than luma and chroma of 8 bits."""
+
+
+class Frame:
+    """One picture with the moment it was captured.
+
+    Looking for motion needs few of its pixels and a detector or a viewer needs it seldom, so
+    colours at full size are only made when somebody asks for `image`.
+
+    Parameters
+    ----------
+    picture
+        (h, w, 3) blue, green, red, or what gives that.
+    captured
+        Microseconds since the epoch, UTC.
+    number
+        Of the picture since its source was opened.
+    """
+
+    def __init__(self, picture: Image | Picture, captured: int, number: int) -> None:
+        self.captured = captured
+        self.number = number
+        self._picture = picture
+        if isinstance(picture, np.ndarray):
+            self.height, self.width = picture.shape[:2]
+        else:
+            self.height, self.width = picture.height, picture.width
+
+    @cached_property
+    def image(self) -> Image:
+        """The picture (h, w, 3)."""
+        given = self._picture
+        return given if isinstance(given, np.ndarray) else given.image()
+
+    @cached_property
+    def planes(self) -> Planes | None:
+        """The picture as it was decoded, where that is luma and chroma."""
+        given = self._picture
+        return None if isinstance(given, np.ndarray) else given.planes()

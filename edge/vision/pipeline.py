@@ -1,5 +1,6 @@
 """All stages for one camera: a frame in, road users and passages out."""
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import cv2
@@ -10,12 +11,12 @@ from edge.vision.boxes import area, centre, clip, foot, intersection, size
 from edge.vision.classify import by_size
 from edge.vision.counting import Counter, Crossing, Line
 from edge.vision.detections import Detections
-from edge.vision.detector import Detector
 from edge.vision.frames import Bytes, Float32s, Floats, Frame, Ids, Image, Integers
 from edge.vision.fusion import fuse
 from edge.vision.ground import Ground, Motions, Odometer
 from edge.vision.motion import Motion
 from edge.vision.settings import VisionSettings
+from edge.vision.small import Small, blacken, small
 from edge.vision.tracker import PATIENCE, Tracker
 from edge.vision.tracks import Tracks, standing
 from edge.vision.turns import Turn, Turns
@@ -56,9 +57,7 @@ class Pipeline:
 
     def __init__(self, settings: VisionSettings) -> None:
         self._settings = settings
-        self._detector = (
-            Detector(settings.detector, settings.detector_threads) if settings.detector else None
-        )
+        self._detector = _detector(settings)
         pairs = settings.ground
         self._ground = (
             Ground.from_pairs(
@@ -69,13 +68,15 @@ class Pipeline:
             else None
         )
         self.masks: list[Integers] = [np.round(m).astype(np.int64) for m in settings.masks]
-        self._shape: tuple[int, ...] = ()
+        self._shape = (0, 0)
         self._asked = 0
+        self.small: Small | None = None
+        """The last frame as motion saw it, masks blacked out."""
 
-    def _begin(self, image: Image) -> None:
-        height, width = image.shape[:2]
-        self._shape = image.shape
-        self._motion, self._tracker = Motion(width, height), Tracker(width, height)
+    def _begin(self, width: int, height: int, small: Small) -> None:
+        self._shape = (height, width)
+        self._motion = Motion(*small.luma.shape[::-1])
+        self._tracker = Tracker(width, height)
         lines = (Line(line.id, line.a, line.b) for line in self._settings.lines)
         self._counter = Counter([line.beyond_borders(width, height) for line in lines])
         self._turns = Turns({line.id: line.enters for line in self._settings.lines if line.enters})
@@ -86,17 +87,16 @@ class Pipeline:
 
     def step(self, frame: Frame) -> Observation:
         """Look at the next frame."""
-        if frame.image.shape != self._shape:
-            self._begin(frame.image)
-        if self.masks:
-            image = frame.image.copy()
-            cv2.fillPoly(image, [m.astype(np.int32) for m in self.masks], (0, 0, 0))
-            frame = frame._replace(image=image)
+        seen = small(frame)
+        height, width = frame.height, frame.width
+        if (height, width) != self._shape:
+            self._begin(width, height, seen)
+        blacken(seen, self.masks)
+        self.small = seen
         before = self._tracker.tracks
         still = standing(before, frame.captured, self._settings.longest_stop)
-        blobs = self._motion.look(frame, still)
+        blobs = self._motion.look(seen, frame.captured, still)
         predicted = self._tracker.predict(frame.captured)
-        height, width = frame.image.shape[:2]
         named = self._ask(frame)
         found = fuse(blobs, named, predicted, frame.captured, width, height)
         tracks = self._tracker.update(found)
@@ -108,7 +108,11 @@ class Pipeline:
         self._asked += 1
         if (self._asked - 1) % self._settings.detector_every:
             return None
-        return self._detector(frame.image)
+        image = frame.image
+        if self.masks:
+            image = image.copy()
+            cv2.fillPoly(image, [m.astype(np.int32) for m in self.masks], (0, 0, 0))
+        return self._detector(image)
 
     def _observe(self, tracks: Tracks, found: Detections, captured: int) -> Observation:
         boxes = tracks.boxes
@@ -117,7 +121,7 @@ class Pipeline:
         state, sd = self._locate(tracks, point, captured)
         speed = np.hypot(*state.velocity.T)
         kind = tracks.kind.astype(np.uint8)
-        height, width = self._shape[:2]
+        height, width = self._shape
         extent = np.minimum(size(clip(boxes, width, height)), LARGEST * np.hypot(width, height))
         crossings = self._counter.step(
             tracks.id, seen, tracks.confirmed, point, extent, kind, speed, tracks.score,
@@ -169,6 +173,15 @@ class Pipeline:
         vote = seen & tracks.alone_now & (kind != RoadUser.UNKNOWN)
         tracks.votes[np.flatnonzero(vote), kind[vote]] += SIZE_VOTE
         return state, sd
+
+
+def _detector(settings: VisionSettings) -> Callable[[Image], Detections] | None:
+    if settings.detector is None:
+        return None
+    # ONNX Runtime takes 12 MB that a camera without a detector has no use for
+    from edge.vision.detector import Detector  # noqa: PLC0415
+
+    return Detector(settings.detector, settings.detector_threads)
 
 
 def shown(tracks: Tracks, captured: int, width: int, height: int) -> Integers:
