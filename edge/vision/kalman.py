@@ -42,7 +42,9 @@ def scale_of(mean: Floats) -> Floats:
 def to_boxes(mean: Floats) -> Boxes:
     """Boxes (n, 4) of the means."""
     half = np.maximum(mean[:, :, 1], 1.0) / 2
-    return np.hstack((mean[:, :, 0] - half, mean[:, :, 0] + half))
+    boxes = np.empty((len(mean), 4))
+    boxes[:, :2], boxes[:, 2:] = mean[:, :, 0] - half, mean[:, :, 0] + half
+    return boxes
 
 
 def start(boxes: Boxes) -> BoxState:
