@@ -2,8 +2,9 @@
 
 The real agent watches a recording that begins anew for ever, at real time, and sends what it sees
 over a real broker to a real ingest. Memory is the proportional set size, so that libraries which
-both processes map count once. The slope is the least-squares line through the samples after the
-warm-up, its standard error widened for samples that are not independent of each other.
+both processes map count once: run it while nothing else runs from the same installation, as what a
+third process maps too counts for less. The slope is the least-squares line through the samples
+after the warm-up, its standard error widened for samples that are not independent of each other.
 """
 
 import argparse
