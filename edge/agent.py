@@ -136,7 +136,7 @@ class Agent:
             camera,
             on_message=self._see,
             on_change=self._camera_changed,
-            device=self._config.device,
+            device=None if self._config.pictures is None else self._config.device,
         )
 
     def _make_sensor(self, sensor: Sensor) -> SensorRun:

@@ -54,7 +54,7 @@ class CameraWatch:
     on_change
         Told True when frames come (again), False when they do not (any more).
     device
-        Named in the proof of each picture.
+        Named in the proof of each picture; None: no pictures are made.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class CameraWatch:
         *,
         on_message: Callable[[Message], None],
         on_change: Callable[[bool], None],
-        device: str = "",
+        device: str | None = None,
     ) -> None:
         self._camera = camera
         self._device = device
@@ -182,7 +182,12 @@ class CameraWatch:
     @contextmanager
     def _spawned(self) -> Iterator[subprocess.Popen[bytes]]:
         child = subprocess.Popen(  # noqa: S603  # our own interpreter and module
-            [sys.executable, "-m", "edge.capture", *([self._device] if self._device else [])],
+            [
+                sys.executable,
+                "-m",
+                "edge.capture",
+                *([] if self._device is None else [self._device]),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=os.environ | _ENVIRONMENT,

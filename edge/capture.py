@@ -25,7 +25,6 @@ from edge.darkroom import Darkroom, Requests
 from edge.errors import SourceError
 from edge.sources import open_video
 from edge.video import Video
-from edge.vision.frames import Image
 from edge.vision.ground import GroundError
 from edge.vision.incidents.cases import Incident
 from edge.vision.pipeline import Observation, Pipeline
@@ -100,7 +99,7 @@ def _watch(camera: Camera, parent: Parent) -> None:
         size = video.width, video.height
         camera = camera.opened(*size)
         pipeline = Pipeline(camera.vision(*size), camera.vision, must_name=False)
-        darkroom = Darkroom(camera, sys.argv[1] if len(sys.argv) > 1 else "")
+        darkroom = Darkroom(camera, sys.argv[1]) if len(sys.argv) > 1 else None
         parent.send(Opened(*size, video.rate))
         untold = video.sender
         for frame in video.frames:
@@ -116,9 +115,10 @@ def _watch(camera: Camera, parent: Parent) -> None:
             for incident in seen.incidents:
                 if incident.phase == "begins":
                     parent.requests.snapshot(str(incident.id), incident.kind)
-            pictures = darkroom.step(frame, seen.hide, parent.requests.due())
-            same = last is not None and _same(frame.image, last)
-            last = frame.image
+            due = parent.requests.due()
+            pictures = darkroom.step(frame, seen.hide, due) if darkroom is not None else []
+            same = last is not None and _same(frame, last)
+            last = frame
             if (naming := pipeline.naming.state) is not None and naming != said:
                 said = naming
                 parent.send(Detecting(frame.captured, *naming, pipeline.naming.rate))
@@ -135,9 +135,15 @@ def _watch(camera: Camera, parent: Parent) -> None:
     parent.send(Ended(""))
 
 
-def _same(one: Image, other: Image) -> bool:
+def _same(one: Frame, other: Frame) -> bool:
     """Whether two pictures agree in every bit; few rows tell those apart that do not."""
-    return np.array_equal(one[::16], other[::16]) and np.array_equal(one, other)
+    if one.planes is None or other.planes is None:
+        pairs = [(one.image, other.image)]
+    else:
+        pairs = [*zip(one.planes[:3], other.planes[:3], strict=True)]
+    return all(np.array_equal(a[::16], b[::16]) for a, b in pairs) and all(
+        np.array_equal(a, b) for a, b in pairs
+    )
 
 
 def _message(

@@ -15,7 +15,6 @@ from contracts.clock import utc_now
 from contracts.enrolment import read_code
 from contracts.settings import SettingsError
 from edge.agent import Agent
-from edge.check import check_config
 from edge.config import AgentConfig, Camera, read_config
 from edge.configuration.change import Followed
 from edge.configuration.remote import Remote
@@ -80,6 +79,9 @@ def run(
 @app.command()
 def check(config: ConfigPath, flags: Flags = None) -> None:
     """Explain a configuration and open its camera once; needs no network but the camera's."""
+    # it opens the camera itself; the agent, whose camera is a process of its own, loads no FFmpeg
+    from edge.check import check_config  # noqa: PLC0415
+
     good = check_config(_read(config, flags), typer.echo)
     if not good:
         raise typer.Exit(1)

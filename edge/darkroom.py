@@ -119,7 +119,7 @@ class Darkroom:
         wishes
             What this frame is wanted for: its pictures come with a later frame.
         """
-        height, width = frame.image.shape[:2]
+        height, width = frame.height, frame.width
         if self._veil is None or self._size != (width, height):
             self._kept.clear()  # nobody knows any more what to hide in them
             self._veil, self._size = Veil(width, height), (width, height)
@@ -127,7 +127,7 @@ class Darkroom:
             self._masks = [[(int(x), int(y)) for x, y in mask] for mask in masks]
         ready = self._ready(self._veil, frame.captured)
         wishes = wishes if len(self._kept) < WAITING else []
-        self._veil.step(frame.image, boxes, frame.captured, shown=bool(wishes))
+        self._veil.step(frame, boxes, shown=bool(wishes))
         if wishes:
             side = max(LARGEST[wish.purpose] for wish in wishes)
             image = _reduced(frame.image, side)

@@ -13,6 +13,7 @@ import cv2
 from contracts.clock import MICROSECONDS, Clock, to_micros
 from edge.address import full_address, options
 from edge.config import Camera
+from edge.decoded import Decoded
 from edge.errors import SourceError
 from edge.sender_clock import SenderClock
 from edge.stills import SUFFIXES, arriving, at_rate, by_rule, listed
@@ -314,7 +315,7 @@ def _timed(
             video.dropped += 1
             continue
         last, stale = captured, None
-        yield Frame(frame.to_ndarray(format="bgr24"), captured, index)
+        yield Frame(Decoded(frame), captured, index)
 
 
 class _Size:

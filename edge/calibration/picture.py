@@ -84,7 +84,9 @@ class Live:
         self._first: int | None = None
         self._jpeg = b""
         self._learning = LEARNING / 1e6
-        self._watch = CameraWatch(camera, on_message=self._take, on_change=lambda _: None)
+        self._watch = CameraWatch(
+            camera, on_message=self._take, on_change=lambda _: None, device=""
+        )
         self._thread = threading.Thread(
             target=self._watch.run, kwargs={"until_done": True}, name="camera", daemon=True
         )

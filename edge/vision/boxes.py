@@ -23,19 +23,25 @@ def centre(boxes: Boxes) -> Floats:
 
 def foot(boxes: Boxes) -> Floats:
     """Bottom centre (n, 2) [px] of each box: where what stands upright touches the ground."""
-    return np.column_stack(((boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]))
+    point = np.empty((len(boxes), 2))
+    point[:, 0] = (boxes[:, 0] + boxes[:, 2]) / 2
+    point[:, 1] = boxes[:, 3]
+    return point
 
 
 def grow(boxes: Boxes, share: float) -> Boxes:
     """Boxes grown on each side by a share of their width and height."""
     margin = share * (boxes[:, 2:] - boxes[:, :2])
-    return np.hstack((boxes[:, :2] - margin, boxes[:, 2:] + margin))
+    grown: Boxes = np.empty_like(boxes)
+    grown[:, :2], grown[:, 2:] = boxes[:, :2] - margin, boxes[:, 2:] + margin
+    return grown
 
 
 def clip(boxes: Boxes, width: float, height: float) -> Boxes:
     """Boxes cut to the image."""
     limit = np.array([width, height, width, height])
-    return np.clip(boxes, 0.0, limit)
+    cut: Boxes = np.minimum(np.maximum(boxes, 0.0), limit)
+    return cut
 
 
 def overlap(one: Boxes, other: Boxes, axis: int) -> Floats:

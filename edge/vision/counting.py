@@ -57,6 +57,7 @@ class Passages(NamedTuple):
     captured: Integers  # (k,) [µs]
 
 
+_NO_PASSAGE: Final = Passages(np.zeros(0, int), np.zeros(0, bool), np.zeros(0, int))
 _MEMORY: Final = np.dtype(
     [
         ("id", np.uint32),
@@ -122,10 +123,14 @@ class Gate:
         beyond = (away * now["side"] < 0) & (np.abs(away) > HYSTERESIS * size)
         passed = beyond & self._on_line(now)
         now["side"][beyond] *= -1
-        stay = ~np.isin(self._memory["id"], ids) & np.isin(self._memory["id"], known)
-        every = np.concatenate((self._memory[stay], now))
-        self._memory = every[np.argsort(every["id"])]
-        return Passages(np.flatnonzero(passed), now["side"][passed] < 0, now["on_at"][passed])
+        found = Passages(np.flatnonzero(passed), now["side"][passed] < 0, now["on_at"][passed])
+        hidden = _is_in(self._memory["id"], known)
+        hidden[in_memory] = False
+        if hidden.any():
+            now = np.concatenate((self._memory[hidden], now))
+            now = now[np.argsort(now["id"])]
+        self._memory = now
+        return found
 
     def parted(self, pairs: Ids, ids: Ids) -> Passages:
         """Passages of those who were hidden in a group while it passed.
@@ -137,6 +142,8 @@ class Gate:
         ids : (n,) uint32
             Tracks, ascending, to whose rows the answer refers.
         """
+        if not len(pairs):
+            return _NO_PASSAGE
         known = self._memory["id"]
         pairs = pairs[np.isin(pairs, known).all(axis=1) & np.isin(pairs[:, 0], ids)]
         who, group = (self._memory[np.searchsorted(known, side)] for side in pairs.T)
@@ -151,9 +158,19 @@ class Gate:
 
 
 def _rows(old: Ids, new: Ids) -> tuple[Integers, Integers]:
-    """Rows in `old` and in `new` of the ids that are in both."""
-    _, in_old, in_new = np.intersect1d(old, new, assume_unique=True, return_indices=True)
-    return in_old, in_new
+    """Rows in `old` and in `new` of the ids that are in both; both ascend."""
+    place = np.searchsorted(old, new)
+    in_new = np.flatnonzero(_is_in(new, old, place))
+    return place[in_new], in_new
+
+
+def _is_in(ids: Ids, known: Ids, place: Integers | None = None) -> Bools:
+    """Which ids are among some that ascend; `place` is where they are or would be."""
+    if not len(known):
+        return np.zeros(len(ids), bool)
+    place = np.searchsorted(known, ids) if place is None else place
+    found: Bools = known[np.minimum(place, len(known) - 1)] == ids
+    return found
 
 
 class Counter:
@@ -192,6 +209,8 @@ class Counter:
         for gate in self._gates:
             found = gate.step(ids[seen], points[seen], size[seen], ids, captured)
             hidden = gate.parted(parted, ids)
+            if not len(found.row) + len(hidden.row):
+                continue
             rows = np.concatenate((np.flatnonzero(seen)[found.row], hidden.row))
             inward = np.concatenate((found.inward, hidden.inward))
             when = np.concatenate((found.captured, hidden.captured))

@@ -35,7 +35,7 @@ YOUNG: Final = 0.5
 
 def blind(blobs: Blobs) -> bool:
     """Whether so much seems to move that motion says nothing of road users."""
-    return bool(blobs.area.sum() > UPHEAVAL * blobs.labels.size)
+    return bool(blobs.area.sum() > UPHEAVAL * blobs.size)
 
 
 def without_motion(named: Detections | None) -> Detections:

@@ -16,7 +16,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from edge.vision.frames import Bytes, Floats, Image
+from edge.vision.frames import Bytes, Floats
 
 LOOK_EVERY: Final = 0.5
 """Time between two looks; what changed less in between stands. [s]"""
@@ -33,33 +33,43 @@ class Ghosts:
 
     def __init__(self) -> None:
         self._looked: int | None = None
-        self._image: Image | None = None
+        self._planes: Bytes | None = None
         self._moving: Bytes | None = None
 
+    def due(self, captured: int) -> bool:
+        """Whether it is time for another look."""
+        return self._looked is None or not 0 <= captured - self._looked < LOOK_EVERY * 1e6
+
     def look(
-        self, image: Image, moving: Bytes, captured: int, background: Callable[[], Image]
+        self, planes: Bytes, moving: Bytes, captured: int, background: Callable[[], Bytes]
     ) -> Bytes | None:
         """Find the ghosts (h, w), 255 where one is; None if there is none or it is not yet time.
 
         Parameters
         ----------
-        image : (h, w, 3) uint8
+        planes : (3, h, w) uint8
+            Picture; it is kept, not copied.
         moving : (h, w) uint8
             255 where the picture differs from the background.
         captured : int
             Moment of the picture. [µs]
         background : callable
-            Gives the background (h, w, 3), which costs time.
+            Gives the background (3, h, w), which costs time.
         """
-        if self._looked is not None and 0 <= captured - self._looked < LOOK_EVERY * 1e6:
+        if not self.due(captured):
             return None
         self._looked = captured
-        before, moved = self._image, self._moving
-        self._image, self._moving = image.copy(), moving
+        before, moved = self._planes, self._moving
+        self._planes, self._moving = planes, moving
         if before is None or moved is None:
             return None
-        change = cv2.blur(cv2.absdiff(image, before), (3, 3)).max(axis=2)
-        stands = ((moving > 0) & (moved > 0) & (change < STANDS)).astype(np.uint8)
+        stands = cv2.bitwise_and(moving, moved)
+        for plane, earlier in zip(planes, before, strict=True):
+            change = cv2.blur(cv2.absdiff(plane, earlier), (3, 3))
+            still = cv2.threshold(change, STANDS - 1, 255, cv2.THRESH_BINARY_INV)[1]
+            stands = cv2.bitwise_and(stands, still)
+        if cv2.countNonZero(stands) < SMALLEST * moving.size:
+            return None
         count, labels, stats, _ = cv2.connectedComponentsWithStats(stands, connectivity=4)
         large = np.flatnonzero(stats[1:, cv2.CC_STAT_AREA] >= SMALLEST * moving.size) + 1
         if count == 1 or not len(large):
@@ -70,12 +80,12 @@ class Ghosts:
             x, y, w, h = stats[label, :4].tolist()
             around = np.s_[max(y - 3, 0) : y + h + 3, max(x - 3, 0) : x + w + 3]
             piece = (labels[around] == label).astype(np.uint8)
-            if _is_ghost(image[around], behind[around], piece):
+            if _is_ghost(planes[:, *around], behind[:, *around], piece):
                 ghosts[around][piece > 0] = 255
         return ghosts if ghosts.any() else None
 
 
-def _is_ghost(picture: Image, background: Image, piece: Bytes) -> bool:
+def _is_ghost(picture: Bytes, background: Bytes, piece: Bytes) -> bool:
     """Whether the outline of a piece (h, w) is sharper in the background than in the picture."""
     square = np.ones((5, 5), np.uint8)
     outline = (cv2.dilate(piece, square) > 0) & (cv2.erode(piece, square) == 0)
@@ -84,8 +94,8 @@ def _is_ghost(picture: Image, background: Image, piece: Bytes) -> bool:
     )
 
 
-def _sharpness(image: Image) -> Floats:
-    """Gradient (h, w), summed over the colours."""
-    smooth = cv2.blur(image, (3, 3))
+def _sharpness(planes: Bytes) -> Floats:
+    """Gradient (h, w), summed over the planes (3, h, w)."""
+    smooth = cv2.blur(cv2.merge([*planes]), (3, 3))
     x, y = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
     return np.asarray((np.abs(x) + np.abs(y)).sum(axis=2), np.float64)

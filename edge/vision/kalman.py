@@ -23,8 +23,7 @@ BIRTH_SPEED: Final = 2.0
 """Standard deviation of the unknown first velocity. [box sizes / s]"""
 BIRTH_STRETCH: Final = 0.7
 """Standard deviation of the unknown first growth. [box sizes / s]"""
-_LOW: Final = np.array([1.0, -0.5, 0.0, 0.0])
-_HIGH: Final = np.array([1.0, 0.5, 0.0, 0.0])
+_CENTRE: Final = np.array([1.0, 0.0, 1.0, 0.0])  # centre and its rate
 
 
 class BoxState(NamedTuple):
@@ -43,7 +42,9 @@ def scale_of(mean: Floats) -> Floats:
 def to_boxes(mean: Floats) -> Boxes:
     """Boxes (n, 4) of the means."""
     half = np.maximum(mean[:, :, 1], 1.0) / 2
-    return np.hstack((mean[:, :, 0] - half, mean[:, :, 0] + half))
+    boxes = np.empty((len(mean), 4))
+    boxes[:, :2], boxes[:, 2:] = mean[:, :, 0] - half, mean[:, :, 0] + half
+    return boxes
 
 
 def start(boxes: Boxes) -> BoxState:
@@ -63,17 +64,19 @@ def start(boxes: Boxes) -> BoxState:
 
 def predict(state: BoxState, seconds: float) -> BoxState:
     """State after a time at constant velocity (white-noise acceleration)."""
-    step = np.eye(4)
-    step[0, 2] = step[1, 3] = seconds
-    mean = state.mean @ step.T
-    mean[:, :, 1] = np.maximum(mean[:, :, 1], 1.0)
-    cov = step @ state.cov @ step.T
-    scale = scale_of(state.mean)
+    mean, cov = state.mean.copy(), state.cov.copy()
+    mean[:, :, :2] += seconds * mean[:, :, 2:]
+    np.maximum(mean[:, :, 1], 1.0, out=mean[:, :, 1])
+    # in blocks of values and rates, with the step [[1, seconds], [0, 1]] from both sides
+    cov[:, :, :2] += seconds * cov[:, :, 2:]
+    cov[..., :2] += seconds * cov[..., 2:]
+    square = (scale_of(state.mean) ** 2)[:, None]
     for value, rate, amplitude in ((0, 2, ACCELERATION), (1, 3, STRETCH)):
-        q = ((amplitude * scale) ** 2)[:, None]
-        cov[:, :, value, value] += q * seconds**3 / 3
-        cov[:, :, value, rate] += q * seconds**2 / 2
-        cov[:, :, rate, value] += q * seconds**2 / 2
+        q = amplitude**2 * square
+        cov[:, :, value, value] += q * (seconds**3 / 3)
+        mixed = q * (seconds**2 / 2)
+        cov[:, :, value, rate] += mixed
+        cov[:, :, rate, value] += mixed
         cov[:, :, rate, rate] += q * seconds
     return BoxState(mean, cov)
 
@@ -97,14 +100,18 @@ def update(state: BoxState, boxes: Boxes, seen: Bools) -> BoxState:
     variance = ((EDGE_NOISE * scale_of(state.mean) + PIXEL_NOISE) ** 2)[:, None]
     whole = (seen[:, :2] & seen[:, 2:])[..., None]
     mean[..., 3:] *= whole
-    teaches = np.where(whole, 1.0, np.array([1.0, 0.0, 1.0, 0.0]))
-    for row, columns in ((_LOW, slice(0, 2)), (_HIGH, slice(2, 4))):
-        projected = cov @ row  # (n, 2, 4)
-        gain = projected / (projected @ row + variance)[..., None]
+    teaches = np.where(whole, 1.0, _CENTRE)
+    for half, columns in ((-0.5, slice(0, 2)), (0.5, slice(2, 4))):
+        projected = cov[..., 0] + half * cov[..., 1]  # (n, 2, 4)
+        spread = projected[..., 0] + half * projected[..., 1] + variance
+        gain = projected / spread[..., None]
         gain *= seen[:, columns, None] * teaches
-        mean += gain * (boxes[:, columns] - mean @ row)[..., None]
-        keep = np.eye(4) - gain[..., :, None] * row  # Joseph's form, as the gain is not optimal
-        noise = gain[..., :, None] * gain[..., None, :] * variance[..., None, None]
-        cov = keep @ cov @ keep.swapaxes(2, 3) + noise
-    mean[:, :, 1] = np.maximum(mean[:, :, 1], 1.0)
+        off = boxes[:, columns] - mean[..., 0] - half * mean[..., 1]
+        mean += gain * off[..., None]
+        # Joseph's form multiplied out, as the gain is not optimal where it is masked
+        rest = spread[..., None] * gain - projected
+        cov += (
+            gain[..., :, None] * rest[..., None, :] - projected[..., :, None] * gain[..., None, :]
+        )
+    np.maximum(mean[:, :, 1], 1.0, out=mean[:, :, 1])
     return BoxState(mean, cov)

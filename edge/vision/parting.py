@@ -6,16 +6,16 @@ one claim are put together, a region under several is parted among them, and wha
 new. An edge along which a part touches another part was not really seen, and is said not to be.
 """
 
+from bisect import bisect_left
 from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from edge.vision.boxes import area, intersection
 from edge.vision.detections import Detections
 from edge.vision.frames import Bools, Boxes, Bytes, Floats, Integers
+from edge.vision.groups import groups
 from edge.vision.motion import SMALLEST, Blobs
 
 LINK: Final = 0.2
@@ -36,6 +36,7 @@ SCORE: Final = 0.6
 """Score of what moved."""
 LEFT_OVER: Final = 0.45
 """Smallest side of a left-over, as a share of its neighbours', that may be somebody new."""
+_WHOLE: Final = np.ones(4, bool)  # all edges are seen
 _ENOUGH: Final = 60_000  # pixel-claim pairs; beyond, every second pixel answers
 
 
@@ -57,20 +58,26 @@ def part(blobs: Blobs, claims: Claims) -> tuple[Detections, Integers]:
     found : (d,) int
         Row of the claim that each detection answers, -1 for unclaimed ones.
     """
-    boxes = claims.boxes / blobs.scale
+    boxes, n = claims.boxes / blobs.scale, len(blobs.boxes)
+    if not len(boxes):
+        return _collect(_fresh(blobs, np.arange(n)), claims, blobs.scale)
     common = intersection(blobs.boxes, boxes)
     least = np.minimum(area(blobs.boxes)[:, None], area(boxes)[None, :])
     row, column = np.nonzero(common >= LINK * np.maximum(least, 1.0))
-    total = len(blobs.boxes) + len(boxes)
-    graph = coo_array((np.ones(len(row)), (row, column + len(blobs.boxes))), shape=(total, total))
-    _, group = connected_components(graph, directed=False)
-    blob_group, claim_group = group[: len(blobs.boxes)], group[len(blobs.boxes) :]
-    claimed = np.isin(blob_group, claim_group)
-    parts = _fresh(blobs, np.flatnonzero(~claimed))
-    for g in np.unique(blob_group[claimed]):
-        members, claimants = np.flatnonzero(blob_group == g), np.flatnonzero(claim_group == g)
-        parts += _share(blobs, members, boxes, claimants, claims.growing)
-    return _collect(parts, claims, blobs.scale)
+    group = groups(n + len(boxes), zip(row.tolist(), (column + n).tolist(), strict=True))
+    members: dict[int, list[int]] = {}
+    for thing, g in enumerate(group.tolist()):
+        members.setdefault(g, []).append(thing)
+    fresh: list[int] = []
+    parts: list[_Part] = []
+    for things in members.values():  # regions come before claims
+        count = bisect_left(things, n)
+        claimants = np.array(things[count:], int) - n
+        if not len(claimants):
+            fresh += things
+        elif count:
+            parts += _share(blobs, np.array(things[:count], int), boxes, claimants, claims.growing)
+    return _collect(_fresh(blobs, np.array(fresh, int)) + parts, claims, blobs.scale)
 
 
 class _Part(NamedTuple):
@@ -86,47 +93,54 @@ def _share(
     """Divide one group of touching regions and claims."""
     if len(members) == len(claimants) == 1:
         box, claim = blobs.boxes[members[0]], claimants[0]
-        swollen = area(box[None])[0] > SWELL * area(boxes[claimants])[0]
-        if growing[claim] or not swollen:
-            return [_Part(box, np.ones(4, bool), int(claim), True)]
-    left, top = np.floor(blobs.boxes[members, :2].min(axis=0)).astype(int)
-    right, bottom = np.ceil(blobs.boxes[members, 2:].max(axis=0)).astype(int)
+        if growing[claim] or _area(box) <= SWELL * _area(boxes[claim]):
+            return [_Part(box, _WHOLE, int(claim), True)]
+    left, top, right, bottom = _around(blobs.boxes[members]).astype(int).tolist()
     step = 1 if blobs.area[members].sum() * len(claimants) < _ENOUGH else 2
-    region = blobs.labels[top:bottom:step, left:right:step]
-    chosen = np.zeros(len(blobs.boxes) + 1, bool)
-    chosen[members + 1] = True
-    moving = chosen[region]
+    moving = blobs.pixels(members, np.s_[top:bottom:step, left:right:step])
     own = _nearest(moving, (boxes[claimants] - [left, top, left, top]) / step)
+    expected = (area(boxes[claimants]) / step**2).tolist()
     parts = [
         p
-        for k, claim in enumerate(claimants)
-        if (p := _part_of(own, k, claim, area(boxes[[claim]])[0] / step**2))
+        for k, claim in enumerate(claimants.tolist())
+        if (p := _part_of(own, k, claim, expected[k]))
     ]
     side = (boxes[claimants, 2:] - boxes[claimants, :2]).min(axis=0) / step
-    parts += _left_over(own, side, SMALLEST * blobs.labels.size / step**2)
+    parts += _left_over(own, side, SMALLEST * blobs.size / step**2)
     offset = np.array([left, top, left, top])
     return [p._replace(box=p.box * step + offset) for p in parts]
 
 
 def _fresh(blobs: Blobs, members: Integers) -> list[_Part]:
     """Regions that nobody claims, close pieces put together."""
+    if len(members) < 2:  # noqa: PLR2004
+        return [_Part(blobs.boxes[m], _WHOLE, -1, True) for m in members]
     boxes = blobs.boxes[members]
     joint_low = np.minimum(boxes[:, None, :2], boxes[None, :, :2])
     joint = np.maximum(boxes[:, None, 2:], boxes[None, :, 2:]) - joint_low
     gap = np.maximum(boxes[:, None, :2], boxes[None, :, :2]) - np.minimum(
         boxes[:, None, 2:], boxes[None, :, 2:]
     )
-    near: Integers = np.all(gap < joint * GAP, axis=2).astype(np.int64)
-    _, group = connected_components(coo_array(near), directed=False)
+    one, other = np.nonzero(np.triu(np.all(gap < joint * GAP, axis=2), 1))
+    group = groups(len(members), zip(one.tolist(), other.tolist(), strict=True))
     parts = []
-    for g in range(group.max(initial=-1) + 1):
+    for g in range(group.max() + 1):
         pieces = members[group == g]
-        if not _one(blobs.boxes[pieces], blobs.area[pieces]):
-            parts += [_Part(blobs.boxes[m], np.ones(4, bool), -1, True) for m in pieces]
-            continue
-        low, high = blobs.boxes[pieces, :2].min(axis=0), blobs.boxes[pieces, 2:].max(axis=0)
-        parts.append(_Part(np.concatenate((low, high)), np.ones(4, bool), -1, True))
+        if len(pieces) == 1 or not _one(blobs.boxes[pieces], blobs.area[pieces]):
+            parts += [_Part(blobs.boxes[m], _WHOLE, -1, True) for m in pieces]
+        else:
+            parts.append(_Part(_around(blobs.boxes[pieces]), _WHOLE, -1, True))
     return parts
+
+
+def _around(boxes: Boxes) -> Floats:
+    """Box (4,) around boxes (n, 4)."""
+    return np.concatenate((boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)))
+
+
+def _area(box: Floats) -> float:
+    left, top, right, bottom = box.tolist()
+    return float((right - left) * (bottom - top))
 
 
 def _one(boxes: Boxes, pixels: Floats) -> bool:
@@ -196,7 +210,7 @@ def _left_over(own: Integers, side: Floats, smallest: float) -> list[_Part]:
     for x, y, w, h, pixels in stats[1:].tolist():
         if pixels >= smallest and w >= LEFT_OVER * side[0] and h >= LEFT_OVER * side[1]:
             box = np.array([x, y, x + w, y + h], float)
-            parts.append(_Part(box, np.ones(4, bool), -1, False))
+            parts.append(_Part(box, _WHOLE, -1, False))
     return parts
 
 

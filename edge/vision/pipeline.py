@@ -10,7 +10,7 @@ from edge.vision.boxes import area, centre, clip, foot, intersection, size
 from edge.vision.classify import by_size
 from edge.vision.counting import Counter, Crossing, Line
 from edge.vision.detections import Detections
-from edge.vision.frames import Bytes, Float32s, Floats, Frame, Ids, Image, Integers
+from edge.vision.frames import Bytes, Float32s, Floats, Frame, Ids, Integers
 from edge.vision.fusion import blind, fuse, without_motion
 from edge.vision.ground import Ground, Motions, Odometer, clear_heading
 from edge.vision.incidents.cases import Incident
@@ -22,6 +22,7 @@ from edge.vision.naming import Naming
 from edge.vision.pose import projection
 from edge.vision.settings import VisionSettings
 from edge.vision.sizes import Dimensions, Sizes, View
+from edge.vision.small import Small, small
 from edge.vision.tracker import BORDER, PATIENCE, Tracker
 from edge.vision.tracks import Tracks, standing
 from edge.vision.turns import Turn, Turns
@@ -82,7 +83,7 @@ class Pipeline:
         self._at_size = at_size
         self.naming = Naming(settings, must=must_name)
         self._draw(settings)
-        self._shape: tuple[int, ...] = ()
+        self._shape = (0, 0)
         self._first_id = 1
 
     def _draw(self, settings: VisionSettings) -> None:
@@ -90,12 +91,11 @@ class Pipeline:
         self._settings = settings
         self._ground: Ground | None = None
 
-    def _begin(self, image: Image) -> None:
-        height, width = image.shape[:2]
-        self._shape = image.shape
+    def _begin(self, width: int, height: int, seen: Small) -> None:
+        self._shape = (height, width)
         if self._at_size is not None:
             self._draw(self._at_size(width, height))
-        self._motion = Motion(width, height)
+        self._motion = Motion(*seen.luma.shape[::-1])
         self._tracker = Tracker(width, height, self._first_id)
         lines = [Line(line.id, line.a, line.b) for line in self._settings.lines]
         self._counter = Counter([line.beyond_borders(width, height) for line in lines])
@@ -116,15 +116,16 @@ class Pipeline:
 
     def step(self, frame: Frame) -> Observation:
         """Look at the next frame."""
-        if frame.image.shape != self._shape:
-            if self._shape:
+        look = small(frame)
+        height, width = frame.height, frame.width
+        if (height, width) != self._shape:
+            if self._shape != (0, 0):
                 self._first_id = self._tracker.next_id
-            self._begin(frame.image)
+            self._begin(width, height, look)
         before = self._tracker.tracks
         still = standing(before, frame.captured, self._settings.longest_stop)
-        blobs = self._motion.look(frame, still)
+        blobs = self._motion.look(look, frame.captured, still)
         predicted = self._tracker.predict(frame.captured)
-        height, width = frame.image.shape[:2]
         named = self.naming.step(frame)
         self.blind = blind(blobs)
         if self.blind and self.naming.able:
@@ -142,7 +143,7 @@ class Pipeline:
         state, sd = self._locate(tracks, point, captured)
         speed = np.hypot(*state.velocity.T)
         kind = tracks.kind.astype(np.uint8)
-        height, width = self._shape[:2]
+        height, width = self._shape
         extent = np.minimum(size(clip(boxes, width, height)), LARGEST * np.hypot(width, height))
         crossings = self._counter.step(
             tracks.id, seen, tracks.confirmed, point, extent, kind, speed, tracks.score,

@@ -47,8 +47,6 @@ def blackened(
 ) -> Iterator[Frame]:
     """Black out polygons in each frame before anybody sees it.
 
-    In place where the decoder's array may be written to, so that no other copy is left.
-
     Parameters
     ----------
     masks
@@ -56,14 +54,10 @@ def blackened(
     """
     size, polygons = (0, 0), list[Integers]()
     for frame in frames:
-        image = frame.image
-        if size != (image.shape[1], image.shape[0]):
-            size = image.shape[1], image.shape[0]
-            polygons = [np.asarray(mask, np.int32) for mask in masks(*size)]
-        if not (image.flags.writeable and image.flags.c_contiguous):
-            image = image.copy()
-        cv2.fillPoly(image, polygons, (0, 0, 0))
-        yield frame._replace(image=image)
+        if size != (frame.width, frame.height):
+            size = frame.width, frame.height
+            polygons = [*masks(*size)]
+        yield frame.masked(polygons)
 
 
 class Hidden(NamedTuple):
@@ -103,13 +97,13 @@ class Veil:
         # Bounded by time: HOLD and AHEAD, one for each _SPAN.
         self._findings: deque[_Finding] = deque()
 
-    def step(self, image: Image, boxes: Boxes, captured: int, *, shown: bool) -> None:
+    def step(self, frame: Frame, boxes: Boxes, *, shown: bool) -> None:
         """Take in a frame and the boxes (n, 4) [px] of whom it shows; `shown` if it is wanted."""
-        cells = self._inside(boxes)
+        cells, captured = self._inside(boxes), frame.captured
         since = None if self._looked is None else captured - self._looked
         if since is None or shown or not 0 <= since < LOOK_EVERY * 1e6:
             self._looked = captured
-            np.logical_or(cells, self._doubted(image, captured, cells), out=cells)
+            np.logical_or(cells, self._doubted(frame.image, captured, cells), out=cells)
         self._keep(cells, captured)
 
     def hidden(self, captured: int, boxes: int) -> Hidden:

@@ -9,13 +9,13 @@ References
    ECCV 2022.
 """
 
-from dataclasses import replace
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from edge.vision import kalman
+from edge.vision.assignment import assign
 from edge.vision.boxes import area, covered, gap, grow, intersection, iou, joint_area, size
 from edge.vision.detections import Detections
 from edge.vision.frames import Bools, Boxes, Floats, Integers
@@ -60,6 +60,7 @@ WITHIN: Final = 0.5
 """Share of its box in another's from which a road user that is first seen was behind that one."""
 PARTED: Final = 0.15
 """Share of its box in the other's down to which it has come out."""
+NOBODY: Final = np.zeros((0, 2), np.uint32)
 CAPACITY: Final = 500  # tracks; full: further detections are not followed
 
 
@@ -76,7 +77,7 @@ class Tracker:
 
     def __init__(self, width: int, height: int, first_id: int = 1) -> None:
         self.tracks = Tracks.empty()
-        self.parted = np.zeros((0, 2), np.uint32)
+        self.parted = NOBODY
         """Who came out of a group in this frame (k, 2): the new track, and the one it was in."""
         self._image = np.array([[0.0, 0.0, width, height]])
         self._now = -1
@@ -92,20 +93,22 @@ class Tracker:
         """Move every track to a moment [µs]."""
         seconds = max(captured - self._now, 0) / 1e6 if self._now >= 0 else 0.0
         self._now, self._step = captured, seconds
-        state = kalman.predict(kalman.BoxState(self.tracks.mean, self.tracks.cov), seconds)
-        self.tracks = replace(self.tracks, mean=state.mean, cov=state.cov)
-        return self.tracks
+        tracks = self.tracks
+        if len(tracks):
+            tracks.move(kalman.predict(kalman.BoxState(tracks.mean, tracks.cov), seconds))
+        return tracks
 
     def update(self, detections: Detections) -> Tracks:
         """Take in what the frame shows; call `predict` first. Returns all tracks."""
+        self.parted = NOBODY
+        if not len(self.tracks) and not len(detections.score):
+            return self.tracks
         track, detection = self._associate(detections)
-        apart = gap(detections.boxes, detections.boxes) / size(detections.boxes)[:, None]
-        np.fill_diagonal(apart, np.inf)
-        lonely = apart.min(axis=1, initial=np.inf) > LONELY
-        self._measure(track, detections.pick(detection), lonely[detection])
-        free = np.ones(len(detections.score), bool)
+        self._measure(track, detections.pick(detection), _lonely(detections.boxes)[detection])
+        free = detections.score >= HIGH
         free[detection] = False
-        self._start(detections.pick(free & (detections.score >= HIGH)))
+        if free.any():
+            self._start(detections.pick(free))
         self._join()
         self._end()
         self._part()
@@ -116,33 +119,45 @@ class Tracker:
         tracks = self.tracks
         owned = np.flatnonzero(detections.owner >= 0)
         pairs = [(detections.owner[owned], owned)]
+        if len(owned) < min(len(tracks), len(detections.score)):
+            pairs += self._matched(detections, *pairs[0])
+        track, detection = (np.concatenate(side) for side in zip(*pairs, strict=True))
+        return track, detection
+
+    def _matched(
+        self, detections: Detections, row: Integers, column: Integers
+    ) -> Iterator[tuple[Integers, Integers]]:
+        """Pairs of rows of each stage, without the tracks and detections that are paired."""
+        tracks = self.tracks
         alike = iou(grow(tracks.boxes, BUFFER), grow(detections.boxes, BUFFER))
-        ratio = np.log(np.maximum(area(tracks.boxes), 1))[:, None] - np.log(
-            np.maximum(area(detections.boxes), 1)
-        )
-        alike[np.abs(ratio) > np.log(UNLIKE)] = 0
-        alike[detections.owner[owned]] = 0
-        alike[:, owned] = 0
+        mine, theirs = area(tracks.boxes)[:, None], area(detections.boxes)[None, :]
+        mine, theirs = np.maximum(mine, 1), np.maximum(theirs, 1)
+        alike[(mine > UNLIKE * theirs) | (theirs > UNLIKE * mine)] = 0
+        alike[row] = 0
+        alike[:, column] = 0
         high = detections.score >= HIGH
         stages = (
             (tracks.confirmed, high, LEAST_IOU),
             (tracks.confirmed, ~high, LEAST_IOU_WEAK),
             (~tracks.confirmed, high, LEAST_IOU),
         )  # fmt: skip
-        for rows, columns, least in stages:
-            pair = _match(alike, np.flatnonzero(rows), np.flatnonzero(columns), least)
-            alike[pair[0]] = 0
-            alike[:, pair[1]] = 0
-            pairs.append(pair)
-        track, detection = (np.concatenate(side) for side in zip(*pairs, strict=True))
-        return track, detection
+        for some, others, least in stages:
+            if not (some.any() and others.any()):
+                continue
+            row, column = assign(alike * some[:, None] * others, least)
+            alike[row] = 0
+            alike[:, column] = 0
+            yield row, column
 
     def _measure(self, track: Integers, found: Detections, lonely: Bools) -> None:
         t, now = self.tracks, self._now
-        before = kalman.BoxState(t.mean[track], t.cov[track])
-        cut = self._cut(found.boxes, kalman.to_boxes(before.mean))
-        seen = found.seen & ~cut
-        t.mean[track], t.cov[track] = kalman.update(before, found.boxes, seen)
+        if not len(t):
+            return
+        if len(track):
+            before = kalman.BoxState(t.mean[track], t.cov[track])
+            seen = found.seen & ~self._cut(found.boxes, t.boxes[track])
+            t.mean[track], t.cov[track] = kalman.update(before, found.boxes, seen)
+            t.move(kalman.BoxState(t.mean, t.cov))
         t.alone_now[:] = False
         t.alone_now[track] = found.alone
         t.free[track] += np.where(found.alone & lonely, (now - t.seen[track]) / 1e6, 0)
@@ -198,8 +213,12 @@ class Tracker:
     def _part(self) -> None:
         """Note who came out of another's box by now: they came as a group."""
         t = self.tracks
+        near = (intersection(t.boxes, t.boxes) > 0) & t.confirmed
+        if not t.group.any():
+            t.met |= near.sum(axis=1) > t.confirmed  # who is believed meets itself
+            return
         one = t.group[:, None] == t.id[None, :]
-        near = (intersection(t.boxes, t.boxes) > 0) & t.confirmed & ~one & ~one.T
+        near &= ~one & ~one.T
         np.fill_diagonal(near, val=False)
         t.met |= near.any(axis=1)
         rows = np.flatnonzero((t.group > 0) & t.confirmed & (t.seen == self._now))
@@ -214,6 +233,9 @@ class Tracker:
         """Make one of two tracks that are pieces of one thing: the older takes over."""
         t = self.tracks
         shared = np.flatnonzero((t.seen == self._now) & ~t.alone_now)
+        if len(shared) < 2:  # noqa: PLR2004
+            t.tiled[:] = 0.0
+            return
         boxes, velocity = t.boxes[shared], t.mean[shared, :, 2]
         joint = joint_area(boxes, boxes)
         both = area(boxes)[:, None] + area(boxes)[None, :] - intersection(boxes, boxes)
@@ -227,10 +249,13 @@ class Tracker:
         t.tiled[:] = 0.0
         t.tiled[rows] = tiled
         joined = (tiled > np.maximum(TILING_TIME, t.free[rows])) & ~t.named[rows]
+        if not joined.any():
+            return
         for piece, whole in zip(rows[joined], older[joined], strict=True):  # seldom even one
             pair = t.boxes[[piece, whole]]
             low, high = pair[:, :2].min(axis=0), pair[:, 2:].max(axis=0)
             t.mean[whole, :, :2] = np.column_stack(((low + high) / 2, high - low))
+            t.move(kalman.BoxState(t.mean, t.cov))
         gone = np.zeros(len(t), bool)
         gone[rows[joined]] = True
         self.tracks = t.pick(~gone)
@@ -245,14 +270,14 @@ class Tracker:
         older = np.tril(iou(boxes, boxes), -1) > TWINS
         t.twin = np.where(older.any(axis=1), t.twin, now)
         own = now - t.twin <= TWINS_TIME * 1e6
-        self.tracks = t.pick(waiting & own & (inside | (t.seen == now)))
+        stays = waiting & own & (inside | (t.seen == now))
+        if not stays.all():
+            self.tracks = t.pick(stays)
 
 
-def _match(
-    alike: Floats, rows: Integers, columns: Integers, least: float
-) -> tuple[Integers, Integers]:
-    """Best pairs among some rows and columns of a table of likeness."""
-    table = alike[np.ix_(rows, columns)]
-    row, column = linear_sum_assignment(-table)
-    good = table[row, column] >= least
-    return rows[row[good]], columns[column[good]]
+def _lonely(boxes: Boxes) -> Bools:
+    """Who of boxes (n, 4) has nobody near."""
+    apart = gap(boxes, boxes)
+    np.fill_diagonal(apart, np.inf)
+    lonely: Bools = apart.min(axis=1, initial=np.inf) > LONELY * size(boxes)
+    return lonely

@@ -1,6 +1,6 @@
 """What is known of each road user that is followed."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Final, Self
 
 import numpy as np
@@ -45,6 +45,7 @@ class Tracks:
     tiled: Floats  # (n,) time for which it and an older track were like pieces of one thing [s]
     group: Ids  # (n,) track in whose box it was first seen and has not yet left; 0: none
     met: Bools  # (n,) its box has touched another confirmed one's
+    _boxes: Boxes | None = field(default=None, init=False, repr=False, compare=False)
 
     @classmethod
     def empty(cls) -> Self:
@@ -86,23 +87,35 @@ class Tracks:
 
     def pick(self, rows: Bools | Integers) -> Self:
         """Rows of it."""
-        return type(self)(*(getattr(self, f.name)[rows] for f in fields(self)))
+        return type(self)(*(getattr(self, name)[rows] for name in _COLUMNS))
 
     def __add__(self, other: Self) -> Self:
         """Put both one after the other."""
+        if not len(other):
+            return self
         return type(self)(
-            *(np.concatenate((getattr(self, f.name), getattr(other, f.name))) for f in fields(self))
+            *(np.concatenate((getattr(self, name), getattr(other, name))) for name in _COLUMNS)
         )
+
+    def move(self, state: kalman.BoxState) -> None:
+        """Replace the estimates of all."""
+        self.mean, self.cov = state
+        self._boxes = None
 
     @property
     def boxes(self) -> Boxes:
         """Estimated boxes (n, 4) [px]."""
-        return kalman.to_boxes(self.mean)
+        if self._boxes is None:
+            self._boxes = kalman.to_boxes(self.mean)
+        return self._boxes
 
     @property
     def kind(self) -> Integers:
         """Class (n,) with the most votes, unknown where nobody voted."""
         return self.votes.argmax(axis=1) if len(self) else np.zeros(0, int)
+
+
+_COLUMNS: Final = tuple(f.name for f in fields(Tracks) if f.init)
 
 
 def standing(tracks: Tracks, now: int, longest: float) -> Boxes:
@@ -111,9 +124,13 @@ def standing(tracks: Tracks, now: int, longest: float) -> Boxes:
     Those that came by themselves, so that neither what the first background hid nor what it falsely
     shows is kept; and none that has stood for longer than `longest`. [s]
     """
+    if not len(tracks):
+        return tracks.boxes
     genuine = tracks.confirmed & ((tracks.moved > 1) | tracks.named)
     recent = now - tracks.still <= longest * 1e6
-    slow = np.hypot(*tracks.mean[:, :, 2].T) < SLOW * kalman.scale_of(tracks.mean)
+    slow = np.hypot(tracks.mean[:, 0, 2], tracks.mean[:, 1, 2]) < SLOW * kalman.scale_of(
+        tracks.mean
+    )
     return grow(tracks.boxes[genuine & recent & slow], 0.08)
 
 

@@ -2,9 +2,9 @@ import numpy as np
 
 from edge.vision.ghosts import LOOK_EVERY, Ghosts
 
-ROAD = np.random.default_rng(1).integers(95, 105, (180, 320, 1)).repeat(3, 2).astype(np.uint8)
+ROAD = np.random.default_rng(1).integers(95, 105, (1, 180, 320)).repeat(3, 0).astype(np.uint8)
 WITH = ROAD.copy()
-WITH[60:100, 80:160] = (30, 40, 200)
+WITH[:, 60:100, 80:160] = np.reshape((30, 40, 200), (3, 1, 1))
 MOVING = np.zeros((180, 320), np.uint8)
 MOVING[60:100, 80:160] = 255
 LATER = round(LOOK_EVERY * 1e6)

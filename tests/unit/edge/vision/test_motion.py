@@ -4,6 +4,7 @@ import pytest
 from edge.vision.boxes import iou
 from edge.vision.frames import Frame
 from edge.vision.motion import Motion, blobs
+from edge.vision.small import small, working_scale
 
 NOBODY = np.zeros((0, 4))
 
@@ -14,7 +15,8 @@ class Camera:
     def __init__(self, width=640, height=360):
         self.rng = np.random.default_rng(1)
         self.road = self.rng.integers(90, 130, (height, width, 1)).repeat(3, 2).astype(float)
-        self.motion, self.number = Motion(width, height), 0
+        scale = working_scale(width)
+        self.motion, self.number = Motion(width // scale, height // scale), 0
 
     def look(self, *boxes, gain=1.0, standing=NOBODY):
         picture = self.road.copy()
@@ -23,7 +25,8 @@ class Camera:
         picture = gain * picture + self.rng.normal(0, 3, picture.shape)
         image = picture.clip(0, 255).astype(np.uint8)
         self.number += 1
-        return self.motion.look(Frame(image, self.number * 100_000, self.number), standing)
+        frame = Frame(image, self.number * 100_000, self.number)
+        return self.motion.look(small(frame), frame.captured, standing)
 
 
 def found(blobs):
@@ -96,5 +99,6 @@ def test_blobs_are_numbered_by_size_and_small_ones_dropped():
     seen = blobs(mask, 2.0)
     assert seen.boxes.tolist() == [[50, 40, 90, 60], [10, 10, 14, 14]]
     assert seen.area.tolist() == [800, 16]
-    assert seen.labels[50, 60] == 1
-    assert seen.labels[80, 100] == 0
+    assert seen.pixels(np.array([0]), np.s_[50:51, 60:62]).all()
+    assert not seen.pixels(np.array([0, 1]), np.s_[80:81, 100:101]).any()
+    assert seen.pixels(np.array([1]), np.s_[::2, ::2]).sum() == 4
