@@ -99,6 +99,7 @@ def measure(recording: Path, detector: Path | None, runs: int) -> dict[str, floa
             "source": str(made),
             "pace": "fast",
             "detector": detector,
+            "drawn_on": (WIDTH, HEIGHT),
             "lines": [{"id": "line", "a": (0, 0.4 * HEIGHT), "b": (WIDTH, 0.4 * HEIGHT)}],
         }
     )

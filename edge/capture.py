@@ -25,6 +25,7 @@ from edge.darkroom import Darkroom, Requests
 from edge.errors import SourceError
 from edge.sources import open_video
 from edge.video import Video
+from edge.vision.frames import Frame
 from edge.vision.ground import GroundError
 from edge.vision.incidents.cases import Incident
 from edge.vision.pipeline import Observation, Pipeline

@@ -50,9 +50,9 @@ def _tell(
         profiles = []
     for profile in profiles:
         say(f"    {profile}")
-    say("    [camera]")
+    say("    camera:")
     for line in lines(source, user, profiles):
-        say(f"    {line}")
+        say(f"      {line}")
 
 
 def source_of(address: str) -> str:
@@ -63,12 +63,12 @@ def source_of(address: str) -> str:
 
 
 def lines(source: str, user: str | None, profiles: Sequence[Profile]) -> list[str]:
-    """Lines of a configuration, to be pasted below ``[camera]``."""
-    found = [f"source = {json.dumps(source)}"]
+    """Lines of a configuration, to be pasted below ``camera:``."""
+    found = [f"source: {source}"]
     if profiles:
         # Counting needs no more than some hundred pixels: the smallest saves the most.
         small = min(profiles, key=lambda p: (p.width * p.height or 1 << 40, p.token))
-        found.append(f"profile = {json.dumps(small.token)}")
+        found.append(f"profile: {json.dumps(small.token)}")
     if user is not None:
-        found += [f"user = {json.dumps(user)}", 'password = "file:camera.password"']
+        found += [f"user: {json.dumps(user)}", "password: file:camera.password"]
     return found

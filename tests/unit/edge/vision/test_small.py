@@ -4,7 +4,7 @@ import pytest
 
 from edge.decoded import Decoded
 from edge.vision.frames import Frame
-from edge.vision.small import blacken, small, working_scale
+from edge.vision.small import small, working_scale
 
 SIZES = [(320, 240), (768, 576), (1280, 720), (1366, 768), (1920, 1080)]
 FORMATS = ["yuv420p", "yuvj420p", "yuvj422p", "yuv444p", "nv12", "gray", "yuv420p10le"]
@@ -53,7 +53,7 @@ def test_planes_are_not_copied_and_last_as_long_as_they_are_used():
 
 
 def test_masks_are_black():
-    picture = small(Frame(street(1280, 720), 0, 0))
-    blacken(picture, [np.array([(0, 0), (640, 0), (640, 720), (0, 720)])])
+    masks = [np.array([(0, 0), (640, 0), (640, 720), (0, 720)])]
+    picture = small(Frame(street(1280, 720), 0, 0, masks))
     assert (picture.planes[:, :, :160] == np.reshape((0, 128, 128), (3, 1, 1))).all()
     assert (picture.luma[:, 162:] > 0).all()
