@@ -36,9 +36,6 @@ _ENVIRONMENT: Final = {
     # them, in pieces, and the process would grow by a half.
     "MALLOC_MMAP_THRESHOLD_": "1048576",
     "MALLOC_TRIM_THRESHOLD_": "1048576",
-    # Else ONNX Runtime keeps a file of what it did, and sends it to its maker.
-    "ORT_DISABLE_TELEMETRY": "1",
-    "ORT_TELEMETRY_DISABLED": "1",  # its name in some releases
 }
 
 

@@ -1,15 +1,20 @@
 """A model in ONNX Runtime: its file, its checksum, and one run of it."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import onnxruntime as ort
 
 from edge.errors import DetectorError
 from edge.models.file import checksum
 from edge.models.signature import DTYPES, SIZES, Signature, Tensor, read_signature
+
+# What runs on a box tells nobody but its city; the library looks at this when it is loaded.
+os.environ["ORT_DISABLE_TELEMETRY"] = os.environ["ORT_TELEMETRY_DISABLED"] = "1"
+
+import onnxruntime as ort  # noqa: E402
 
 _QUIET: Final = 3
 """ONNX Runtime's level of errors: what it finds odd about a model is no news here."""
