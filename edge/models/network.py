@@ -14,7 +14,7 @@ from edge.models.signature import DTYPES, SIZES, Signature, Tensor, read_signatu
 # What runs on a box tells nobody but its city; the library looks at this when it is loaded.
 os.environ["ORT_DISABLE_TELEMETRY"] = os.environ["ORT_TELEMETRY_DISABLED"] = "1"
 
-import onnxruntime as ort  # noqa: E402
+import onnxruntime as ort
 
 _QUIET: Final = 3
 """ONNX Runtime's level of errors: what it finds odd about a model is no news here."""
