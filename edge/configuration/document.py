@@ -37,13 +37,14 @@ _INTEGER: Final = re.compile(r"[-+]?(0|[1-9]\d*)")
 _HEXADECIMAL: Final = re.compile(r"0x[0-9a-fA-F]+")
 _FLOAT: Final = re.compile(r"[-+]?(\d+\.\d*|\.\d+|\d+)([eE][-+]?\d+)?")
 
-_SECRETS: Final = ("password", "token", "key")
+SECRETS: Final = ("password", "token", "key", "former_key")
+"""Keys whose values nobody is shown, and nobody sends."""
 _WITH_SECRETS: Final = (("uplink", "url"), ("camera", "source"))
 
 
 def is_secret(key: Key) -> bool:
     """Whether a value is a password or an address that may hold one, so that no error shows it."""
-    return key[:2] in _WITH_SECRETS or any(step in _SECRETS for step in key)
+    return key[:2] in _WITH_SECRETS or any(step in SECRETS for step in key)
 
 
 class Document(NamedTuple):

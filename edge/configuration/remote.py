@@ -21,6 +21,7 @@ from contracts.clock import Clock
 from contracts.messages import DESIRED, ENCODER, Desired, Reported
 from contracts.settings import SettingsError
 from edge.config import AgentConfig
+from edge.configuration.document import SECRETS
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,6 @@ STARTS: Final = 2
 """So often an agent may start anew with a configuration that is tried; then it is at fault."""
 LOSSES: Final = 2
 """So often a camera may be lost while its configuration is tried."""
-_SECRETS: Final = ("password", "token")
 
 Overlay = dict[str, Any]
 
@@ -79,7 +79,7 @@ def _check_secrets(value: Any, key: str) -> None:
     if isinstance(value, dict):
         for name, inner in value.items():
             _check_secrets(inner, f"{key}.{name}".lstrip("."))
-            if name in _SECRETS and isinstance(inner, str):
+            if name in SECRETS and isinstance(inner, str):
                 file = inner.removeprefix("file:")
                 if file == inner or Path(file).name != file:
                     msg = f"{key}.{name} is ***: no secret is sent; write file:NAME, a file beside "

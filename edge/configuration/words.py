@@ -48,7 +48,11 @@ WORDS: Final = {
         "file, folder of pictures, URL or usb:N",
         ("rtsp://192.168.1.10/stream1", "usb:0", "street.avi"),
     ),
-    "Camera.clock": Words("capture times: the stream's own stamps, or those of arrival"),
+    "Camera.user": Words("of the camera's account", ("tepna",)),
+    "Camera.password": Words("of the camera's account; file:PATH reads it there", ("file:pw",)),
+    "Camera.clock": Words(
+        "capture times: the stream's own stamps, those of arrival, or RTSP's sender reports"
+    ),
     "Camera.start": Words("when a recording began, with its zone", ("2026-05-04T07:00:00Z",)),
     "Camera.pace": Words("a recording in its own time, or as fast as it can be read"),
     "Camera.lost_after_s": Words("a camera that is silent for so long is opened anew [s]"),
@@ -63,8 +67,19 @@ WORDS: Final = {
         ([[0.1, 0.9, 0, 0], [0.9, 0.9, 12, 0], [0.3, 0.4, 0, 30], [0.7, 0.4, 12, 30]],),
     ),
     "Camera.detector": Words("ONNX file of a detector; none: motion only", ("yolox-nano.onnx",)),
-    "Camera.detector_every": Words("the detector is asked every n-th frame"),
+    "Camera.detector_sha256": Words(
+        "SHA-256 of that file, in hex; another file is refused", ("0" * 64,)
+    ),
+    "Camera.detector_every": Words(
+        "asked every n-th frame, or as often as the budget allows: `auto`", (5,)
+    ),
+    "Camera.detector_share": Words("share of a core that the detector may use on average"),
     "Camera.detector_threads": Words("threads of the detector"),
+    "Camera.lens": Words("what the lens does to straight lines", ({"k1": -0.2},)),
+    "Camera.incidents": Words(
+        "incidents that are looked for",
+        ({"stopped": [{"zone": "carriageway"}]},),
+    ),
     "Camera.anchor": Words("point of a box that is on the ground: centre if seen from above"),
     "Camera.masks": Words(
         "polygons that are never looked at and never shown", ([[[0, 0], [0.2, 0], [0.2, 0.1]]],)
@@ -84,6 +99,15 @@ WORDS: Final = {
     "ZoneSettings.corners": Words(
         "corners [x, y] in order", ([[0.4, 0.4], [0.6, 0.4], [0.6, 0.6], [0.4, 0.6]],)
     ),
+    "LensSettings.k1": Words("radial distortion, of the radius squared; below 0: a barrel"),
+    "LensSettings.k2": Words("radial distortion, of the radius to the power of 4"),
+    # incidents
+    "IncidentSettings.stopped": Words("vehicles that stand on a carriageway"),
+    "IncidentSettings.wrong_way": Words("road users that go against the way"),
+    "IncidentSettings.pedestrian": Words("pedestrians on a carriageway"),
+    "IncidentSettings.queue": Words("queues that reach the upstream end of their zone"),
+    "IncidentSettings.health": Words("the camera itself: dark, covered, out of focus, moved"),
+    "HealthSettings.enabled": Words("whether the camera itself is looked after"),
     # sensors
     "kind": Words("how it is read"),
     "port": Words("serial port", ("/dev/ttyUSB0",)),

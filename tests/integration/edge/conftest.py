@@ -97,7 +97,7 @@ class Platform:
     def events(self, kind: str) -> list[dict[str, Any]]:
         found = []
         for batch in list(self.batches.values()):
-            if batch.schema == "events/1" and kind in batch.names:
+            if batch.schema.startswith("events/") and kind in batch.names:
                 rows = batch.columns["kind"] == batch.names.index(kind)
                 cut = {name: column[rows].tolist() for name, column in batch.columns.items()}
                 found += [

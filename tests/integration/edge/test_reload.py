@@ -56,7 +56,7 @@ def names(platform: Any, kind: str) -> list[str]:
     return [
         batch.names[index]
         for batch in list(platform.batches.values())
-        if batch.schema == "events/1" and kind in batch.names
+        if batch.schema.startswith("events/") and kind in batch.names
         for index in batch.columns["object"][
             batch.columns["kind"] == batch.names.index(kind)
         ].tolist()

@@ -88,7 +88,7 @@ def test_names_come_back(names: list[str]) -> None:
 
 
 def test_known_names_take_a_quarter_of_their_letters() -> None:
-    names = list(METRICS)[:12]
+    names = [name for name in METRICS if name.encode() in _LIKELY.as_bytes().split(b"\0")][:12]
     assert len(pack_names(names)) < len("".join(names)) / 4
 
 

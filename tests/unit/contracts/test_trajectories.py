@@ -126,7 +126,10 @@ def test_values_without_steps_come_back_exactly(data: st.DataObject) -> None:
     columns = walk(2, 10)
     name = data.draw(st.sampled_from(FLOATS))
     noise = data.draw(hnp.arrays("<f4", 20))
-    noise[-1] = data.draw(st.sampled_from([np.inf, -np.inf, 3e38, REACH, -3e38]))
+    beyond = [np.inf, -np.inf, 3e38, -3e38]
+    if not name.endswith("sd"):  # whose steps are twelfths of an octave: they go further
+        beyond.append(REACH)
+    noise[-1] = data.draw(st.sampled_from(beyond))
     columns[name] = noise
     found = again(columns)[name]
     exact = noise if name not in {"length", "width"} else np.repeat(noise[9::10], 10)

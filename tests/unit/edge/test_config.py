@@ -73,6 +73,34 @@ def test_a_secret_may_stand_in_a_file_of_its_own(path: Path) -> None:
         read(path, LEAST + "  password: file:none\n")
 
 
+def test_so_may_a_cameras(path: Path) -> None:
+    path.with_name("pw").write_text("s3cret\n")
+    text = CAMERA.replace("a.avi", "rtsp://cam/") + "  user: tepna\n  password: file:pw\n"
+    camera = read(path, text).camera
+    assert camera is not None
+    assert camera.password is not None
+    assert camera.password.get_secret_value() == "s3cret"
+    assert "s3cret" not in repr(camera) + camera.model_dump_json()
+    assert Camera.model_validate_json(camera.for_child()) == camera
+    with pytest.raises(SettingsError, match=r"camera.password is 'file:.*none'.*readable file"):
+        read(path, text.replace("file:pw", "file:none"))
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        (CAMERA + "  user: x\n  password: [s3cret]\n", "camera.password"),
+        (LEAST + "outbox:\n  key: [s3cret]\n", "outbox.key"),
+        (LEAST + "outbox:\n  former_key: s3cret\n", "outbox.former_key"),
+    ],
+)
+def test_no_error_shows_a_secret_of_camera_or_outbox(path: Path, text: str, key: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read(path, text)
+    assert f"{key} is ***: " in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
 def test_the_token_comes_from_the_environment_where_pictures_are_wanted(path: Path) -> None:
     assert read(path, LEAST, TEPNA_PICTURE_TOKEN="x" * 16).pictures is None
     text = LEAST + "pictures:\n  listen: 127.0.0.1:8080\n"
@@ -333,7 +361,7 @@ def test_the_detectors_settings_reach_the_vision(tmp_path: Path) -> None:
 def test_the_key_of_the_outbox_comes_from_a_file_or_the_environment(path: Path) -> None:
     old, new = "ab" * 32, "CD" * 32
     (path.parent / "old.key").write_text(f"{old}\n")
-    text = LEAST + '[outbox]\nformer_key = "file:old.key"\n'
+    text = LEAST + "outbox:\n  former_key: file:old.key\n"
     assert read(path, text, TEPNA_OUTBOX_KEY=new).outbox.keys == [b"\xcd" * 32, b"\xab" * 32]
     assert read(path, LEAST).outbox.keys == []
     with pytest.raises(SettingsError, match=r"former_key: nothing is sealed.*set outbox\.key"):

@@ -153,6 +153,7 @@ def test_what_was_accepted_last_is_what_is_returned_to(box: Box) -> None:
         ({"camera": {"clock": "sundial"}}, "what is desired: camera.clock is 'sundial'"),
         ({"camera": {"lines": [{"id": "x", "a": [384, 0], "b": [0, 0]}]}}, "x is 384: coordinates"),
         ({"camera": {"source": "rtsp://u:s3cret@x"}}, r"camera.source is \*\*\*: no password"),
+        ({"camera": {"password": "s3cret"}}, r"camera.password is \*\*\*: no secret is sent"),
         ({"sensors": [{"kind": "http", "token": "s3cret"}]}, r"token is \*\*\*: no secret is sent"),
         ({"sensors": [{"kind": "http", "token": "file:/etc/s3cret"}]}, "no secret is sent"),
         ({"camera": {"drawn_on": [768, 576]}}, "say the same, or give all of its coordinates"),
@@ -265,3 +266,4 @@ def test_what_cannot_be_kept_is_not_tried(box: Box) -> None:
 
 def test_references_to_secrets_are_let_through() -> None:
     check_overlay({"sensors": [{"kind": "http", "token": "file:station.token"}]})
+    check_overlay({"camera": {"password": "file:camera.pw"}})
