@@ -114,8 +114,15 @@ def _signal_events(samples: Sequence[Sample], *_: object) -> Block:
 def _events(samples: Sequence[Sample], *_: object) -> Block:
     names = [name for sample in samples for name in sample.batch.names]
     # The names of each batch begin where those of the ones before it end.
-    first = np.cumsum([0, *(len(sample.batch.names) for sample in samples)])[:-1]
-    first = np.repeat(first, [sample.batch.rows for sample in samples])
+    begins = np.cumsum([0, *(len(sample.batch.names) for sample in samples)])[:-1]
+    first = np.repeat(begins, [sample.batch.rows for sample in samples])
+    without = len(names)  # where a batch has no details: an empty text behind all names
+    details = [
+        begin + sample.batch.columns["detail"]
+        if "detail" in sample.batch.columns
+        else np.full(sample.batch.rows, without)
+        for begin, sample in zip(begins, samples, strict=True)
+    ]
     columns = _common(samples) | {
         "boot": np.repeat(_boots(samples), [sample.batch.rows for sample in samples]),
         "kind": first + _joined(samples, "kind"),
@@ -126,13 +133,11 @@ def _events(samples: Sequence[Sample], *_: object) -> Block:
         "value": _joined(samples, "value"),
         "confidence": _joined(samples, "confidence"),
     }
-    detailed = "detail" in samples[0].batch.columns  # all are of one schema
-    details = first + _joined(samples, "detail") if detailed else np.zeros(len(first), np.int64)
     order = np.lexsort((columns["captured"], columns["device"]))
     rows: dict[str, Column] = {name: column[order] for name, column in columns.items()}
     for name in ("kind", "object"):
         rows[name] = Texts(names, columns[name][order])
-    rows["detail"] = Texts(names if detailed else [""], details[order])
+    rows["detail"] = Texts([*names, ""], np.concatenate(details)[order])
     return Block(EVENT, encode(EVENT, rows))
 
 

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from contracts.classes import RoadUser
 from edge.models.check import Checked
+from edge.tables import empty_table
 from edge.vision.detections import Detections
 
 
@@ -31,7 +32,7 @@ def tables(found: Checked) -> Iterator[str | Table]:
 
 def class_table(found: Checked) -> Table:
     """Show which road user each class that is used becomes."""
-    table = _table(("class", "named", "road user"), ())
+    table = empty_table(("class", "named", "road user"), ())
     for number, user in found.classes.used.items():
         table.add_row(str(number), found.classes.names[number], user.name.lower())
     return table
@@ -39,7 +40,7 @@ def class_table(found: Checked) -> Table:
 
 def speed_table(found: Checked) -> Table:
     """Show how long a request takes."""
-    table = _table((), ("threads", "median ms", "p95 ms", "core ms", "pictures/s"))
+    table = empty_table((), ("threads", "median ms", "p95 ms", "core ms", "pictures/s"))
     for speed in found.speeds:
         table.add_row(
             str(speed.threads), f"{speed.median_ms:.1f}", f"{speed.p95_ms:.1f}",
@@ -50,7 +51,7 @@ def speed_table(found: Checked) -> Table:
 
 def found_table(found: Detections) -> Table:
     """Show what was found in a picture, the surest first."""
-    table = _table(("road user",), ("score", "left", "top", "right", "bottom"))
+    table = empty_table(("road user",), ("score", "left", "top", "right", "bottom"))
     for row in _found(found):
         table.add_row(row["class"], f"{row['score']:.2f}", *(f"{edge:.0f}" for edge in row["box"]))
     return table
@@ -83,12 +84,3 @@ def _found(found: Detections) -> list[dict[str, Any]]:
     rows = zip(found.kind.tolist(), found.score.tolist(), found.boxes.tolist(), strict=True)
     named = [{"class": RoadUser(k).name.lower(), "score": s, "box": b} for k, s, b in rows]
     return sorted(named, key=lambda row: -row["score"])
-
-
-def _table(texts: tuple[str, ...], numbers: tuple[str, ...]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="")
-    for name in texts:
-        table.add_column(name)
-    for name in numbers:
-        table.add_column(name, justify="right", no_wrap=True)
-    return table

@@ -7,6 +7,7 @@ from typing import Any, Final
 from rich.table import Table
 
 from contracts.classes import RoadUser
+from edge.tables import empty_table
 from edge.verify.command import Verified
 from edge.verify.comparison import KM_H, Comparison
 from edge.verify.scoring import BoxScores
@@ -38,7 +39,7 @@ def tables(found: Verified) -> Iterator[str | Table]:
 def gate_table(c: Comparison) -> Table:
     """Show what was counted at each line and way, and all together."""
     names = ("true", "counted", "error", "by class", "matched", "precision", "recall")
-    table = _table(("line", "way"), names)
+    table = empty_table(("line", "way"), names)
     s, t, o = c.scores, c.totals, c.overall
     for i, gate in enumerate(c.gates):
         table.add_row(
@@ -55,7 +56,7 @@ def gate_table(c: Comparison) -> Table:
 
 def speed_table(c: Comparison) -> Table:
     """Show how far measured speeds are off, on average with and without their signs."""
-    table = _table(("line", "way"), ("speeds", "bias km/h", "error km/h"))
+    table = empty_table(("line", "way"), ("speeds", "bias km/h", "error km/h"))
     s, o = c.scores, c.overall
     for gate, pairs, bias, error in zip(
         c.gates, s.speeds, s.speed_bias, s.speed_error, strict=True
@@ -67,18 +68,9 @@ def speed_table(c: Comparison) -> Table:
 
 def box_table(b: BoxScores) -> Table:
     """Show how well annotated boxes were found, and as tracks."""
-    table = _table(("",), ("true", "found", "matched", "precision", "recall"))
+    table = empty_table(("",), ("true", "found", "matched", "precision", "recall"))
     table.add_row("boxes", *map(str, b[:3]), _share(b.precision), _share(b.recall))
     table.add_row("tracks", "", "", "", _share(b.track_precision), _share(b.track_recall))
-    return table
-
-
-def _table(texts: tuple[str, ...], numbers: tuple[str, ...]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="")
-    for name in texts:
-        table.add_column(name)
-    for name in numbers:
-        table.add_column(name, justify="right", no_wrap=True)
     return table
 
 

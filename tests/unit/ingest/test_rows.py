@@ -4,6 +4,7 @@ import uuid
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -71,6 +72,18 @@ def test_events_keep_their_own_names(monkeypatch: Any) -> None:
     )
     kinds = [columns["kind"].values[i] for i in columns["kind"].which]
     assert kinds == ["a", "b", "a"]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_events_with_and_without_details_are_written_together(monkeypatch: Any, order: int) -> None:
+    given = [
+        sample("events/1", 1, t=[NOW]),
+        sample("events/2", 2, t=[NOW, NOW + 1], detail=[1, 0]),
+    ]
+    columns = columns_of(monkeypatch, given[::order])
+    assert columns["device"].tolist() == [1, 2, 2]
+    detail = columns["detail"]
+    assert [detail.values[i] for i in detail.which] == ["", "a", "b"]
 
 
 points = st.lists(
