@@ -25,8 +25,9 @@ from edge.uplink import Uplink
 
 PACE = 0.05  # batches every so often [s]
 REPORT = 0.5  # look for losses of earlier boots every so often [s]
-ROWS = {"obs/1": 20, "tracks/1": 10, "tracks/2": 10, "events/1": 3}
-EVERY = {"obs/1": 1, "tracks/1": 3, "tracks/2": 4, "events/1": 5}  # each so many rounds
+ROWS = {"obs/1": 20, "obs/2": 20, "tracks/1": 10, "tracks/2": 10, "events/1": 3, "events/2": 3}
+EVERY = {"obs/1": 2, "obs/2": 2, "tracks/1": 3, "tracks/2": 4, "events/1": 5, "events/2": 7}
+"""Each so many rounds."""
 SPARE = sum(ROWS.values())  # samples of one round: a kill may come before they are told
 
 
@@ -73,7 +74,7 @@ def main(config_file: Path, first: int, max_bytes: int, uplink_class: type[Uplin
     )
     uplink = uplink_class(config, outbox, clock=orders.clock)
     uplink.start(lambda _: os.abort())
-    empty = make_batch("obs/1", config.device, outbox.boot, 0, 0, 0, rows=0)
+    empty = make_batch("obs/2", config.device, outbox.boot, 0, 0, 0, rows=0)
     reported = time.monotonic()
     with outbox:
         for batches in rounds(config.device, outbox.boot, first, orders):
@@ -117,7 +118,7 @@ def make_batch(
     numbers = np.arange(first, first + rows)
     columns["track" if schema.startswith("tracks") else "value"][:] = numbers
     columns["t"] += now - np.arange(rows)[::-1] * 1000
-    names = ["chaos.number"] if schema == "obs/1" else ["chaos"]
+    names = ["chaos.number"] if schema.startswith("obs") else ["chaos"]
     return Batch(
         schema=schema, device=device, boot=boot, seq=seq, sent_at=0, columns=columns, names=names
     )
