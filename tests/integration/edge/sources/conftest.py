@@ -22,7 +22,26 @@ PATIENCE = 20.0
 """How long a server may take to listen. [s]"""
 
 
-class RtspServer:
+class Server:
+    """A process that says when it listens."""
+
+    process: "subprocess.Popen[bytes]"
+
+    def await_listening(self, what: str, log: Path) -> None:
+        assert self.process.stdout is not None
+        ready, _, _ = select.select([self.process.stdout], [], [], PATIENCE)
+        if not ready or self.process.stdout.readline() != b"listening\n":
+            self.kill()
+            pytest.fail(f"no {what}: {log.read_text()}")
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+class RtspServer(Server):
     """A camera in a process of its own."""
 
     def __init__(self, root: Path, folder: Path, settings: dict[str, object]) -> None:
@@ -44,23 +63,13 @@ class RtspServer:
                 stdout=subprocess.PIPE,
                 stderr=log,
             )
-        assert self.process.stdout is not None
-        ready, _, _ = select.select([self.process.stdout], [], [], PATIENCE)
-        if not ready or self.process.stdout.readline() != b"listening\n":
-            self.kill()
-            pytest.fail(f"no RTSP server: {self.log.read_text()}")
+        self.await_listening("RTSP server", self.log)
 
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
 
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
 
-
-class OnvifCamera:
+class OnvifCamera(Server):
     """An ONVIF camera in a process of its own, whose stream an RTSP server has."""
 
     def __init__(self, root: Path, folder: Path, **settings: object) -> None:
@@ -75,17 +84,7 @@ class OnvifCamera:
                 stdout=subprocess.PIPE,
                 stderr=log,
             )
-        assert self.process.stdout is not None
-        ready, _, _ = select.select([self.process.stdout], [], [], PATIENCE)
-        if not ready or self.process.stdout.readline() != b"listening\n":
-            self.kill()
-            pytest.fail(f"no ONVIF camera: {(folder / 'onvif.log').read_text()}")
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        self.await_listening("ONVIF camera", folder / "onvif.log")
 
 
 @pytest.fixture
