@@ -1,8 +1,6 @@
 """The installer's page in a real browser, on a phone: mark, measure, see, write."""
 
-import os
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -16,16 +14,17 @@ import av
 import cv2
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from contracts.site import read_site
+from edge.configuration.document import read_document
 from simulators.street import renderer
 from simulators.world import Scene
+from tests.e2e.browser import PATIENCE, Watched, watched
 
 PILOT = Path(__file__).parents[2] / "pilots" / "usti-belehradska"
-ROWS = tomllib.loads((PILOT / "cam-1.toml").read_text())["camera"]["calibration"]
-PATIENCE = 60.0  # [s]
-ARGUMENTS = ["--disable-gpu", "--no-first-run", "--disable-background-networking"]
+SHARES = read_document(PILOT / "cam-1.yaml").table["camera"]["calibration"]
+ROWS = [[u * 640, v * 360, x, y] for u, v, x, y in SHARES]  # as the page shows them [px]
 CONFIG = """\
 device = "usti-belehradska/cam-1"
 [uplink]
@@ -84,50 +83,17 @@ def opened(tmp_path: Path, still: Path) -> Iterator[Opened]:
     yield from served(written(tmp_path), "--picture", str(still), "--site", site, "--write")
 
 
-class Phone(NamedTuple):
-    page: Page
-    complaints: list[str]
-    elsewhere: list[str]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> str:
-    path = shutil.which("chromium")
-    if path is None:
-        reason = "There is no chromium: apt-get install chromium."
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return path
-
-
 @pytest.fixture
-def phone(chromium: str) -> Iterator[Phone]:
-    root = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS + root)
-        context = browser.new_context(
-            viewport={"width": 390, "height": 780}, has_touch=True, is_mobile=True, locale="cs"
-        )
-        page = context.new_page()
-        found = Phone(page, [], [])
-        page.on(
-            "console",
-            lambda m: found.complaints.append(m.text) if m.type in {"error", "warning"} else None,
-        )
-        page.on("pageerror", lambda error: found.complaints.append(str(error)))
-        page.on(
-            "request",
-            lambda r: (
-                None
-                if r.url.startswith(("http://127.0.0.1:", "data:", "blob:"))
-                else found.elsewhere.append(r.url)
-            ),
-        )
-        page.set_default_timeout(PATIENCE * 1000)
-        expect.set_options(timeout=PATIENCE * 1000)
+def phone(chromium: str) -> Iterator[Watched]:
+    with watched(
+        chromium,
+        ("http://127.0.0.1:", "data:", "blob:"),
+        viewport={"width": 390, "height": 780},
+        has_touch=True,
+        is_mobile=True,
+        locale="cs",
+    ) as found:
         yield found
-        browser.close()
 
 
 def tap(page: Page, u: float, v: float) -> None:
@@ -150,7 +116,7 @@ def choose(page: Page, name: str) -> None:
     page.get_by_role("tab", name=name).tap()
 
 
-def test_an_installer_calibrates_draws_and_writes(phone: Phone, opened: Opened) -> None:
+def test_an_installer_calibrates_draws_and_writes(phone: Watched, opened: Opened) -> None:
     page = phone.page
     page.goto(opened.url)
     expect(page.locator("body[data-picture=shown]")).to_be_visible()
@@ -201,7 +167,7 @@ def test_an_installer_calibrates_draws_and_writes(phone: Phone, opened: Opened) 
     assert phone.elsewhere == []
 
 
-def test_a_point_is_dragged_and_found_on_the_plan(phone: Phone, opened: Opened) -> None:
+def test_a_point_is_dragged_and_found_on_the_plan(phone: Watched, opened: Opened) -> None:
     page = phone.page
     page.goto(opened.url)
     expect(page.locator("body[data-picture=shown]")).to_be_visible()
@@ -234,7 +200,7 @@ def status(url: str, cookie: str = "") -> int:
             return fault.code
 
 
-def test_the_link_opens_once_and_nothing_without_it(phone: Phone, opened: Opened) -> None:
+def test_the_link_opens_once_and_nothing_without_it(phone: Watched, opened: Opened) -> None:
     root = opened.url.partition("?")[0]
     for path in ("", "begin", "picture.jpg", "page.js", "?token=guessed"):
         assert status(root + path) == 401
@@ -245,7 +211,7 @@ def test_the_link_opens_once_and_nothing_without_it(phone: Phone, opened: Opened
     assert status(f"{root}begin", "tepna-calibration") == 401
 
 
-def test_the_camera_shows_nobody(phone: Phone, tmp_path: Path, shared_data: Path) -> None:
+def test_the_camera_shows_nobody(phone: Watched, tmp_path: Path, shared_data: Path) -> None:
     """The picture comes from the process that decodes, when that knows whom to hide."""
     video = shared_data / "video" / "pets09_s2l1.avi"
     for opened in served(written(tmp_path, str(video))):

@@ -2,7 +2,6 @@
 from elsewhere."""
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -19,7 +18,7 @@ import numpy as np
 import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from contracts.batch import SCHEMAS, Batch, encode
 from contracts.classes import RoadUser
@@ -29,10 +28,11 @@ from contracts.topics import topic
 from storage.keys import DEAD_LETTERS
 from storage.pool import StorageSettings, connect
 from storage.registry import create_api_key, register_site
+from tests.e2e import browser
+from tests.e2e.browser import PATIENCE, Watched
 
 PILOT = Path(__file__).parents[2] / "pilots" / "usti-belehradska" / "site.toml"
 CAMERAS = ("usti-belehradska/cam-1", "usti-belehradska/cam-2")
-PATIENCE = 60.0  # [s]
 LETTERS = """
 WITH overflow AS (
     INSERT INTO dead_letter_overflow VALUES ('usti-belehradska/cam-1', 'truncated', 12, now())
@@ -42,14 +42,6 @@ INSERT INTO dead_letter (first_at, last_at, identity, reason, detail, topic, pro
 SELECT now(), now(), 'usti-belehradska/cam-1', 'truncated', '<script>alert(1)</script> ' || detail,
        'tepna/1/usti-belehradska/cam-1/up/obs', '{}', false, detail::bytea, 'x'
 FROM unnest(ARRAY['a', 'b', repeat('long ', 90)]) AS detail"""
-ARGUMENTS = [
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 class Console(NamedTuple):
@@ -206,48 +198,12 @@ def street(device_url: Callable[[str], str]) -> Iterator[Street]:
     street.stop()
 
 
-class Watched(NamedTuple):
-    """A page, and all that its browser complained of or asked other hosts for."""
-
-    page: Page
-    complaints: list[str]
-    elsewhere: list[str]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> str:
-    """Path of the browser."""
-    path = shutil.which("chromium")
-    if path is None:
-        reason = "There is no chromium: apt-get install chromium."
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return path
-
-
 @pytest.fixture
 def watched(chromium: str, console: Console) -> Iterator[Watched]:
     """A page of 1440 x 900 whose browser is listened to."""
-    root = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS + root)
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
-        complaints: list[str] = []
-        elsewhere: list[str] = []
-        page.on(
-            "console",
-            lambda m: complaints.append(m.text) if m.type in {"error", "warning"} else None,
-        )
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "request",
-            lambda r: None if r.url.startswith((console.url, "data:")) else elsewhere.append(r.url),
-        )
-        page.set_default_timeout(PATIENCE * 1000)
-        expect.set_options(timeout=PATIENCE * 1000)
-        yield Watched(page, complaints, elsewhere)
-        browser.close()
+    size = {"width": 1440, "height": 900}
+    with browser.watched(chromium, (console.url, "data:"), viewport=size) as found:
+        yield found
 
 
 @pytest.mark.usefixtures("street")
