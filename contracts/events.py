@@ -34,6 +34,7 @@ MOTION_LOST: Final = "motion.lost"
 
 MOTION_BACK: Final = "motion.back"
 """Motion says something again: `value` is how long it did not [s]."""
+
 CONFIG_APPLIED: Final = "config.applied"
 """The agent's configuration changed: `object` names the tables that did."""
 
@@ -47,6 +48,7 @@ VIEW_BEGAN: Final = "view.began"
 
 VIEW_ENDED: Final = "view.ended"
 """That view is over: `value` is how much was sent [B]."""
+
 STOPPED_VEHICLE: Final = "stopped-vehicle"
 """A vehicle stands where none should: `object` is the zone. Of all incidents `track` and `cls` are
 those of the first road user, `value` is for how long the conditions have held [s], and the reasons
