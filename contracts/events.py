@@ -34,6 +34,7 @@ MOTION_LOST: Final = "motion.lost"
 
 MOTION_BACK: Final = "motion.back"
 """Motion says something again: `value` is how long it did not [s]."""
+
 CONFIG_APPLIED: Final = "config.applied"
 """The agent's configuration changed: `object` names the tables that did."""
 

@@ -49,7 +49,8 @@ def test_what_leaves_the_camera_process(recording: Path) -> None:
             files.extend(written(watch.pid))
 
     changes: list[bool] = []
-    camera = Camera(source=str(recording), masks=[[(0, 0), (48, 0), (48, 96), (0, 96)]])
+    left = [(0, 0), (48, 0), (48, 96), (0, 96)]
+    camera = Camera(source=str(recording), drawn_on=(128, 96), masks=[left])
     watch = CameraWatch(camera, on_message=take, on_change=changes.append, device="town/cam")
     watch.run(until_done=True)
     assert watch.over.is_set()
@@ -71,7 +72,7 @@ def test_what_leaves_the_camera_process(recording: Path) -> None:
         proof = read_proof(picture.jpeg)
         assert proof is not None
         assert (proof.device, proof.frame, proof.model) == ("town/cam", (128, 96), None)
-        assert proof.masks == [[(0, 0), (48, 0), (48, 96), (0, 96)]]
+        assert proof.masks == [left]
         hidden.append(proof.hidden)
         if proof.hidden in {0.0, 1.0}:
             assert is_coarse(image[:, 48:]) == bool(proof.hidden)
