@@ -1,18 +1,18 @@
 """What a calibration is in the configuration's own words, and how it gets into the file."""
 
 import os
-import tomllib
 from collections.abc import Sequence
 from difflib import unified_diff
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import tomlkit
-from tomlkit.items import AoT, Array, Table
-
 from edge.calibration.coordinates import written
+from edge.calibration.edit import edited
 from edge.calibration.fit import Calibrated, Pairs
+from edge.calibration.layout import entry, flow
 from edge.calibration.read import CalibrationError
+from edge.configuration.document import LARGEST
+from edge.configuration.drawing import DrawnOn
 from edge.vision.lens import LensSettings
 
 METRE_DECIMALS: Final = 3
@@ -35,9 +35,17 @@ class Block(NamedTuple):
     zones: list[dict[str, Any]]
     masks: list[list[list[float]]] | None
 
+    def table(self) -> dict[str, Any]:
+        """Keys of the camera that are to be set."""
+        return {key: value for key, value in self._asdict().items() if value}
+
 
 def block_of(
-    pairs: Pairs | None, found: Calibrated | None, drawn: Sequence[Drawn], size: tuple[int, int]
+    pairs: Pairs | None,
+    found: Calibrated | None,
+    drawn: Sequence[Drawn],
+    size: tuple[int, int],
+    drawn_on: DrawnOn,
 ) -> Block:
     """Put into the configuration's words; pairs that do not agree are left out."""
     calibration = lens = None
@@ -45,11 +53,11 @@ def block_of(
         used = pairs.pick(found.kept)
         calibration = [
             [*image, round(float(x), METRE_DECIMALS), round(float(y), METRE_DECIMALS)]
-            for image, (x, y) in zip(written(used.image, size), used.ground, strict=True)
+            for image, (x, y) in zip(written(used.image, size, drawn_on), used.ground, strict=True)
         ]
         if found.bent and found.lens is not None:
             lens = _lens(found.lens)
-    shapes = [(one, written(one.points, size)) for one in drawn]
+    shapes = [(one, written(one.points, size, drawn_on)) for one in drawn]
     masks = [points for one, points in shapes if one.kind == "mask"]
     return Block(
         calibration, lens,
@@ -63,44 +71,42 @@ def _lens(lens: LensSettings) -> dict[str, float]:
     return {"k1": lens.k1} if lens.k2 == 0 else {"k1": lens.k1, "k2": lens.k2}
 
 
-def toml(block: Block) -> str:
-    """Write it as TOML, to be pasted into the camera's table."""
-    document = tomlkit.document()
-    camera = tomlkit.table()
-    _fill(camera, block)
-    document["camera"] = camera
-    return tomlkit.dumps(document)
+def pasted(path: Path, block: Block) -> str:
+    """Write it as what the file is in, to be pasted into the camera's table."""
+    if path.suffix == ".toml":
+        return _toml(block)
+    rows = [row for key, value in block.table().items() for row in entry(key, value)]
+    return "\n".join(["camera:", *("  " + row for row in rows)]) + "\n"
 
 
-def edited(text: str, block: Block) -> str:
-    """Text of a configuration (TOML) with the block in it, all else as it was.
+def _toml(block: Block) -> str:
+    rows = ["[camera]"]
+    for key, value in block.table().items():
+        if key == "lens":
+            rows.append(f"lens = {flow(value, equals=' = ')}")
+        elif key in {"calibration", "masks"}:
+            rows += [f"{key} = [", *(f"    {flow(row)}," for row in value), "]"]
+    for key in ("lines", "zones"):
+        for shape in block.table().get(key, ()):
+            rows += ["", f"[[camera.{key}]]", f'id = "{shape["id"]}"']
+            rows += [f"{name} = {flow(value)}" for name, value in shape.items() if name != "id"]
+    return "\n".join(rows) + "\n"
+
+
+def check_writable(path: Path) -> None:
+    """See that a file is one that can be written.
 
     Raises
     ------
     CalibrationError
-        If it has no camera, or what would come out is not what was meant.
+        If it is not YAML.
     """
-    document = tomlkit.parse(text)
-    camera = document.get("camera")
-    if not isinstance(camera, Table):
-        msg = "the configuration has no table [camera]; write one with its source"
+    if path.suffix == ".toml":
+        msg = f"--write: {path} is TOML, and only YAML is written; leave --write out and paste"
         raise CalibrationError(msg)
-    _fill(camera, block)
-    out = tomlkit.dumps(document)
-    before, after = tomllib.loads(text), tomllib.loads(out)
-    ours = {"calibration", "lens", "lines", "zones", "masks"}
-    rest = [
-        {key: value for key, value in table["camera"].items() if key not in ours} | {"": others}
-        for table in (before, after)
-        for others in [{key: value for key, value in table.items() if key != "camera"}]
-    ]
-    if rest[0] != rest[1]:
-        msg = "the configuration is written in a way that cannot be edited; paste the block instead"
-        raise CalibrationError(msg)
-    return out
 
 
-def write(path: Path, block: Block) -> str:
+def write(path: Path, block: Block, drawn_on: DrawnOn) -> str:
     """Put the block into a file unless comments would be lost; say what was done.
 
     Raises
@@ -108,62 +114,22 @@ def write(path: Path, block: Block) -> str:
     CalibrationError
         If the file cannot be edited.
     """
-    if path.suffix.lower() != ".toml":
-        msg = f"{path}: only TOML can be edited; paste the block into it"
+    check_writable(path)
+    with path.open("rb") as file:
+        content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        msg = f"{path}: larger than {LARGEST} bytes; paste the block into it"
         raise CalibrationError(msg)
-    text = path.read_text(encoding="utf-8")
-    after = edited(text, block)
-    if after == text:
+    text = content.decode()
+    after = edited(text, str(path), block.table(), drawn_on)
+    if after.text == text:
         return f"{path} says so already"
-    if text.count("#") != after.count("#"):
-        diff = unified_diff(
-            text.splitlines(keepends=True), after.splitlines(keepends=True), str(path), str(path)
-        )
+    if after.loses_comments:
+        old, new = text.splitlines(keepends=True), after.text.splitlines(keepends=True)
+        diff = unified_diff(old, new, fromfile=str(path), tofile=str(path))
         return f"{path} is left as it is, as comments would be lost; the patch:\n{''.join(diff)}"
     beside = path.with_name(f".{path.name}.new")
-    beside.write_text(after, encoding="utf-8")
+    beside.write_bytes(after.text.encode())
     beside.chmod(path.stat().st_mode & 0o777)
     os.replace(beside, path)  # noqa: PTH105  # whole, or not at all
     return f"{path} is written"
-
-
-def _fill(camera: Table, block: Block) -> None:
-    if block.calibration is not None:
-        camera["calibration"] = _rows(block.calibration)
-        if block.lens is not None:
-            lens = tomlkit.inline_table()
-            lens.update(block.lens)
-            camera["lens"] = lens
-    if block.masks is not None:
-        camera["masks"] = _rows(block.masks)
-    for key, tables in (("lines", block.lines), ("zones", block.zones)):
-        _merge(camera, key, tables)
-
-
-def _rows(rows: Sequence[Any]) -> Array:
-    array = tomlkit.array()
-    for row in rows:
-        array.append(row)
-    return array.multiline(multiline=True)
-
-
-def _merge(camera: Table, key: str, tables: list[dict[str, Any]]) -> None:
-    """Change the tables that have the same id, and add the others."""
-    if not tables:
-        return
-    known = camera.get(key)
-    if not isinstance(known, AoT):
-        known = known or tomlkit.aot()
-        camera[key] = known
-    if not isinstance(known, AoT):
-        msg = f"camera.{key} is a list in one line; write [[camera.{key}]] tables"
-        raise CalibrationError(msg)
-    by_id = {table.get("id"): table for table in known}
-    for wanted in tables:
-        table = by_id.get(wanted["id"])
-        if table is None:
-            table = tomlkit.table()
-            known.append(table)
-        for name, value in wanted.items():
-            if table.get(name) != value:
-                table[name] = value

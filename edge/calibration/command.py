@@ -10,7 +10,8 @@ import numpy as np
 
 from contracts.clock import utc_now
 from contracts.site import SiteError, read_site
-from edge.calibration.block import block_of, toml, write
+from edge.calibration.block import block_of, check_writable, pasted, write
+from edge.calibration.coordinates import written
 from edge.calibration.fit import Calibrated, Pairs, calibrate
 from edge.calibration.read import CalibrationError, read_marks
 from edge.calibration.report import as_document, lines, places_of, report
@@ -28,7 +29,7 @@ def camera_of(config: AgentConfig, path: Path) -> Camera:
         If it has none.
     """
     if config.camera is None:
-        msg = f"{path}: camera is not set; write a table [camera] with its source"
+        msg = f"{path}: camera is not set; write a table camera with its source"
         raise CalibrationError(msg)
     return config.camera
 
@@ -123,24 +124,26 @@ def run(
     EdgeError
         If anything given cannot be used.
     """
+    if save:
+        check_writable(path)
     pixels = size_of(camera, size)
     pairs = own_pairs(camera, pixels)
     if marks is not None:
-        pairs = read_marks(marks).pairs(pixels, origin_of(origin, site))
+        pairs = read_marks(marks).pairs(pixels, camera.drawn_on, origin_of(origin, site))
     if not len(pairs.image):
         msg = f"{path}: camera.calibration is empty; give --pairs FILE, or click them with --page"
         raise CalibrationError(msg)
     found = fitted(pairs, pixels, camera)
     given = report(pairs, found, places_of(camera, pixels), pixels)
-    block = block_of(pairs, found, [], pixels)
+    block = block_of(pairs, found, [], pixels, camera.drawn_on)
     if as_json:
         say(json.dumps(as_document(given) | {"block": block._asdict()}))
     else:
-        for line in lines(given):
+        for line in lines(given, written(pairs.image, pixels, camera.drawn_on)):
             say(line)
         say("")
-        say(toml(block).rstrip())
+        say(pasted(path, block).rstrip())
     if save:
-        said = write(path, block)
+        said = write(path, block, camera.drawn_on)
         if not as_json:
             say(said)

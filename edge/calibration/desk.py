@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.site import Site
-from edge.calibration.block import Drawn, block_of, toml, write
+from edge.calibration.block import Drawn, block_of, pasted, write
 from edge.calibration.command import fitted, own_pairs
 from edge.calibration.coordinates import in_pixels, written
 from edge.calibration.fit import Calibrated, Pairs
@@ -111,10 +111,14 @@ class Desk:
             with self._one:
                 pairs = self._pairs(work)
                 found = fitted(pairs, self.size, self._camera)
+        names = [(shape.kind, shape.id) for shape in work.drawn if shape.kind != "mask"]
+        if twice := [name for name in names if names.count(name) > 1]:
+            msg = f"there is more than one {' '.join(twice[0])}: give each a name of its own"
+            raise CalibrationError(msg)
         drawn = [Drawn(shape.kind, shape.id, shape.points) for shape in work.drawn]
-        block = block_of(pairs, found, drawn, self.size)
-        said = write(self._path, block) if self._save else ""
-        return {"toml": toml(block), "said": said}
+        block = block_of(pairs, found, drawn, self.size, self._camera.drawn_on)
+        said = write(self._path, block, self._camera.drawn_on) if self._save else ""
+        return {"block": pasted(self._path, block), "said": said}
 
     def _pairs(self, work: Work) -> Pairs:
         image, ground = [], []
@@ -129,8 +133,9 @@ class Desk:
                 image.append(mark.image)
                 east, north = metres(np.array([mark.lonlat]), self._origin)[0]
                 ground.append((float(east), float(north)))
+        drawn_on = self._camera.drawn_on
         # as the configuration will have them, so that what is shown is what comes of it
-        rounded = in_pixels(written(image, self.size), self.size)
+        rounded = in_pixels(written(image, self.size, drawn_on), self.size, drawn_on)
         return Pairs(rounded, np.array(ground, float))
 
 

@@ -321,9 +321,3 @@ def uncertainty(
             places.append(np.full_like(points, np.nan))
     spread = np.sqrt(np.var(places, axis=0).sum(axis=1) / 2)
     return np.where(np.isnan(spread), np.inf, spread)
-
-
-def slender(points: Floats) -> float:
-    """How nearly points (n, 2) lie on a line: shorter over longer axis of their cloud."""
-    long, short = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
-    return float(short / long) if long > 0 else 0.0

@@ -10,6 +10,7 @@ import numpy as np
 from edge.calibration.read import CalibrationError
 from edge.camera import CameraWatch
 from edge.config import Camera
+from edge.proof import read_proof
 from edge.vision.backdrop import PROVEN
 from edge.vision.privacy import AHEAD
 from edge.wire import Message, Opened, Picture, Seen
@@ -17,7 +18,7 @@ from edge.wire import Message, Opened, Picture, Seen
 PATIENCE: Final = 30.0
 """How long a camera may take to open. [s]"""
 LEARNING: Final = round((PROVEN + AHEAD) * 1e6)
-"""Until then a camera's process shows nothing of the street. [us]"""
+"""Until about then a camera's process shows nothing of the street. [us]"""
 QUALITY: Final = 90
 
 
@@ -120,7 +121,8 @@ class Live:
                 case Seen(captured):
                     self._first = captured if self._first is None else self._first
                     self._learning = (LEARNING - (captured - self._first)) / 1e6
-                case Picture(captured, jpeg):
-                    if self._first is not None and captured - self._first >= LEARNING:
+                case Picture(_, jpeg):
+                    proof = read_proof(jpeg)
+                    if proof is not None and proof.hidden < 1:
                         self._jpeg = jpeg
             self._told.notify_all()

@@ -8,9 +8,10 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from edge.calibration.coordinates import in_pixels
+from edge.calibration.coordinates import in_pixels, meaning, misplaced
 from edge.calibration.fit import Pairs
 from edge.calibration.places import metres
+from edge.configuration.drawing import DrawnOn
 from edge.errors import EdgeError
 
 MOST: Final = 200
@@ -29,21 +30,29 @@ class Marks(NamedTuple):
     place: list[tuple[float, float]]  # [m], or longitude and latitude [deg]
     geographic: bool
 
-    def pairs(self, size: tuple[int, int], origin: tuple[float, float] | None) -> Pairs:
+    def pairs(
+        self, size: tuple[int, int], drawn_on: DrawnOn, origin: tuple[float, float] | None
+    ) -> Pairs:
         """Pairs in a picture of this size [px].
 
         Raises
         ------
         CalibrationError
-            If there is no origin (longitude and latitude) from which to measure.
+            If a point is none of the picture, or there is no origin (longitude and latitude) from
+            which to measure.
         """
+        if rows := misplaced(self.image, size, drawn_on):
+            u, v = self.image[rows[0]]
+            msg = f"pair {rows[0] + 1}: u, v = {u:g}, {v:g}: far beyond the picture; "
+            msg += f"coordinates are {meaning(drawn_on)}"
+            raise CalibrationError(msg)
         place = np.array(self.place, float).reshape(-1, 2)
         if self.geographic:
             if origin is None:
                 msg = "lon, lat: metres from where? give --origin LON,LAT or --site SITE.TOML"
                 raise CalibrationError(msg)
             place = metres(place, origin)
-        return Pairs(in_pixels(self.image, size), place)
+        return Pairs(in_pixels(self.image, size, drawn_on), place)
 
 
 def read_marks(path: Path) -> Marks:

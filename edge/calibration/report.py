@@ -6,10 +6,10 @@ from typing import Any, Final, NamedTuple
 import cv2
 import numpy as np
 
-from edge.calibration.fit import JUDGED, Calibrated, Pairs, slender, uncertainty
+from edge.calibration.fit import JUDGED, Calibrated, Pairs, uncertainty
 from edge.config import Camera
 from edge.vision.frames import Floats
-from edge.vision.ground import CLICK, SURVEY
+from edge.vision.ground import CLICK, SURVEY, slender
 
 SLENDER: Final = 0.12
 """Clouds of points more slender than this are nearly a line."""
@@ -136,19 +136,19 @@ def _listed(names: Iterator[str]) -> str:
     return ", ".join(every[:MANY]) + more
 
 
-def lines(given: Report) -> Iterator[str]:
-    """Yield what to print."""
+def lines(given: Report, image: Sequence[Sequence[float]]) -> Iterator[str]:
+    """Yield what to print; `image` has the points of the picture as the configuration has them."""
     pairs, found = given.pairs, given.found
     yield f"{len(found.kept)} pairs, {int(found.kept.sum())} of them used"
     yield "  pair        u        v          x          y   error m  error px   left out m  px"
     rows = zip(
-        pairs.image, pairs.ground, _length(found.error), _length(found.error_px),
+        image, pairs.ground, _length(found.error), _length(found.error_px),
         found.left_out, found.left_out_px, found.kept, strict=True,
     )  # fmt: skip
     for number, ((u, v), (x, y), error, px, out, out_px, kept) in enumerate(rows, start=1):
         mark = "" if kept else "  does not agree"
         yield (
-            f"{number:6d} {u:8.1f} {v:8.1f} {x:10.2f} {y:10.2f}  {_shown(error):>8}"
+            f"{number:6d} {u:8g} {v:8g} {x:10.2f} {y:10.2f}  {_shown(error):>8}"
             f"  {_shown(px, 1):>8}     {_shown(out):>8}  {_shown(out_px, 1)}{mark}"
         )
     out = found.left_out[found.kept & np.isfinite(found.left_out)]

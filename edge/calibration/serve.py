@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import ValidationError
 
 from contracts.site import Site, SiteError, read_site
+from edge.calibration.block import check_writable
 from edge.calibration.command import origin_of
 from edge.calibration.desk import Desk, Work
 from edge.calibration.picture import Live, Source, Still
@@ -159,6 +160,8 @@ def serve(
     EdgeError
         If anything given cannot be used.
     """
+    if save:
+        check_writable(path)
     host, _, port = listen.rpartition(":")
     if not host or not port.isdecimal() or int(port) >= 1 << 16:
         msg = f"--listen {listen}: not HOST:PORT; write for instance 127.0.0.1:8090"

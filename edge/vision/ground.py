@@ -18,6 +18,8 @@ WINDOW: Final = 0.8
 """Time over which a speed is measured. [s]"""
 SHORTEST: Final = 0.25
 """Time of observation below which no speed is given. [s]"""
+LINE: Final = 1e-4
+"""Clouds of points more slender than this are a line, give or take rounding."""
 HISTORY: Final = 32  # positions kept per track; full: the oldest goes
 CLEAR: Final = 3.0
 """Speed in its standard errors from which its direction is clear, to a third of a radian."""
@@ -76,6 +78,7 @@ class Ground:
         origin = ground.mean(axis=0)  # centred, so that large coordinates cost no digits
         matrix, _ = cv2.findHomography(straight, ground - origin, 0)
         flat = matrix is None or not np.isfinite(matrix).all()
+        flat = flat or min(slender(straight), slender(ground)) < LINE
         # the inverse of a good homography exists well beyond rounding
         if flat or abs(np.linalg.det(matrix / np.linalg.norm(matrix))) < 1e-12:  # noqa: PLR2004
             msg = "homography: the points lie on one line; give four of which no three do"
@@ -276,3 +279,9 @@ def line_fit(age: Floats, xy: Floats, sd: Floats) -> Fit:
     with np.errstate(divide="ignore", invalid="ignore"):
         velocity = np.where(enough[:, None], cross / spread[:, None], np.nan)
         return Fit(velocity, np.where(enough, 1 / np.sqrt(spread), np.nan))
+
+
+def slender(points: Floats) -> float:
+    """How nearly points (n, 2) lie on a line: shorter over longer axis of their cloud."""
+    long, short = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
+    return float(short / long) if long > 0 else 0.0

@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -26,13 +25,13 @@ PILOT = Path(__file__).parents[2] / "pilots" / "usti-belehradska"
 SHARES = read_document(PILOT / "cam-1.yaml").table["camera"]["calibration"]
 ROWS = [[u * 640, v * 360, x, y] for u, v, x, y in SHARES]  # as the page shows them [px]
 CONFIG = """\
-device = "usti-belehradska/cam-1"
-[uplink]
-url = "mqtt://broker"
-[camera]
-source = "{source}"  # the mast
-calibration = []
-masks = [[[0, 0], [60, 0], [60, 40], [0, 40]]]
+device: usti-belehradska/cam-1
+uplink: {{url: mqtt://broker}}
+camera:
+  source: {source}  # the mast
+  calibration: []
+  masks:
+    - [[0, 0], [0.09375, 0], [0.09375, 0.11111], [0, 0.11111]]
 """
 
 
@@ -72,7 +71,7 @@ def served(config: Path, *arguments: str) -> Iterator[Opened]:
 
 
 def written(tmp_path: Path, source: str = "none.avi") -> Path:
-    config = tmp_path / "cam-1.toml"
+    config = tmp_path / "cam-1.yaml"
     config.write_text(CONFIG.format(source=source))
     return config
 
@@ -152,14 +151,15 @@ def test_an_installer_calibrates_draws_and_writes(phone: Watched, opened: Opened
     page.get_by_test_id("finish").tap()
     expect(page.get_by_test_id("said")).to_contain_text("is written")
 
-    camera = tomllib.loads(opened.config.read_text())["camera"]
+    camera = read_document(opened.config).table["camera"]
     assert "# the mast" in opened.config.read_text()
     assert len(camera["calibration"]) == 7
-    assert np.abs(np.array(camera["calibration"]) - corners)[:, :2].max() < 2
-    assert np.array(camera["calibration"])[:, 2:].tolist() == [row[2:] for row in corners]
+    found = np.array(camera["calibration"])
+    assert np.abs(found[:, :2] * (640, 360) - np.array(corners)[:, :2]).max() < 2
+    assert found[:, 2:].tolist() == [row[2:] for row in corners]
     assert [line["id"] for line in camera["lines"]] == ["east-out"]
     assert len(camera["zones"][0]["corners"]) == 4
-    assert camera["masks"] == [[[0, 0], [60, 0], [60, 40], [0, 40]]]
+    assert camera["masks"] == [[[0, 0], [0.09375, 0], [0.09375, 0.11111], [0, 0.11111]]]
 
     page.get_by_role("button", name="English").tap()
     expect(page.get_by_test_id("finish")).to_have_text("Write the configuration")

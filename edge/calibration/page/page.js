@@ -251,7 +251,7 @@ document.querySelectorAll("nav button").forEach((b) => { b.onclick = () => {
 }; });
 document.querySelectorAll("[name=unit]").forEach((r) => { r.onchange = () => { unit = r.value; show(); }; });
 $("finish").onclick = async () => {
-  try { const said = await ask("/finish", sent(true)); $("block").value = said.toml; $("said").textContent = said.said; $("fault").textContent = ""; }
+  try { const said = await ask("/finish", sent(true)); $("block").value = said.block; $("said").textContent = said.said; $("fault").textContent = ""; }
   catch (fault) { $("fault").textContent = fault instanceof TypeError ? say("lost") : fault.message; }
 };
 $("copy").onclick = async () => {

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.calibration.fit import Pairs, agreeing, calibrate, slender, uncertainty
-from edge.vision.ground import Ground, GroundError
+from edge.calibration.fit import Pairs, agreeing, calibrate, uncertainty
+from edge.vision.ground import Ground, GroundError, slender
 from edge.vision.lens import LensSettings
 
 SIZE = (1280, 720)

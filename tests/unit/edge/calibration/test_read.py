@@ -22,7 +22,7 @@ def test_csv_toml_and_a_czech_spreadsheet_say_the_same(tmp_path):
         ),
     ]  # fmt: skip
     for file in files:
-        pairs = read_marks(file).pairs(SIZE, None)
+        pairs = read_marks(file).pairs(SIZE, "stream", None)
         assert pairs.image.tolist() == [[10.5, 20], [30, 40]]
         assert pairs.ground.tolist() == [[1.5, -2], [5, 6]]
 
@@ -30,9 +30,16 @@ def test_csv_toml_and_a_czech_spreadsheet_say_the_same(tmp_path):
 def test_degrees_need_an_origin(tmp_path):
     marks = read_marks(write(tmp_path, "a.csv", "u,v,lon,lat\n1,2,14.03,50.66\n3,4,14.03,50.661\n"))
     with pytest.raises(CalibrationError, match="--origin"):
-        marks.pairs(SIZE, None)
-    ground = marks.pairs(SIZE, (14.03, 50.66)).ground
+        marks.pairs(SIZE, "stream", None)
+    ground = marks.pairs(SIZE, "stream", (14.03, 50.66)).ground
     assert np.allclose(ground, [[0, 0], [0, 111.24]], atol=0.01)
+
+
+def test_pixels_are_not_taken_for_shares(tmp_path):
+    marks = read_marks(write(tmp_path, "a.csv", "u,v,x,y\n0.5,0.25,1,2\n320,90,3,4\n"))
+    with pytest.raises(CalibrationError, match=r"pair 2: .* 320, 90: .* shares of the picture"):
+        marks.pairs(SIZE, None, None)
+    assert marks.pairs(SIZE, (1280, 720), None).image.tolist() == [[0.25, 0.125], [160, 45]]
 
 
 @pytest.mark.parametrize(
