@@ -70,7 +70,7 @@ class Motion:
     """
 
     def __init__(self, width: int, height: int) -> None:
-        self._background = Background(width, height)
+        self._background = Background()
         self._exposure, self._ghosts = Exposure(), Ghosts()
         side = max(3, round(min(width, height) / 60) | 1)
         self._closing = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
