@@ -414,6 +414,7 @@ _SECRETS: Final = (
     ("uplink", "password"),
     ("outbox", "key"),
     ("outbox", "former_key"),
+    ("camera", "password"),
     ("pictures", "token"),
 )
 _SENSOR_SECRETS: Final = ("password", "token")
