@@ -116,6 +116,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         encode(arguments.recording, recording, arguments.rate)
         settings = {
             "source": str(recording),
+            "drawn_on": (WIDTH, HEIGHT),
             "detector": arguments.detector,
             "detector_threads": arguments.threads,
             "lines": [LINE],

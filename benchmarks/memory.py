@@ -78,14 +78,14 @@ def watch(agent: psutil.Process, seconds: float, every: float) -> Floats:
 def configuration(source: Path, detector: Path | None, folder: Path) -> Path:
     """Write the configuration of an agent with one camera and one line."""
     lines = [
-        'device = "benchmark/device-0"',
-        "[camera]",
-        f'source = "{source}"',
-        f'lines = [{{ id = "line", a = [0, {HEIGHT // 2}], b = [{WIDTH}, {HEIGHT // 2}] }}]',
+        "device: benchmark/device-0",
+        "camera:",
+        f"  source: {source}",
+        "  lines: [{id: line, a: [0, 0.5], b: [1, 0.5]}]",
     ]
     if detector:
-        lines.append(f'detector = "{detector.resolve()}"')
-    config = folder / "agent.toml"
+        lines.append(f"  detector: {detector.resolve()}")
+    config = folder / "agent.yaml"
     config.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return config
 

@@ -33,9 +33,10 @@ class Shown(NamedTuple):
 
 def pictures(camera: Camera, purpose: str, numbers: Sequence[int] | None = None) -> Iterator[Shown]:
     """Make a picture of every frame, or of some, as the camera's process does."""
-    pipeline, darkroom = Pipeline(camera.vision), Darkroom(camera, "town/cam")
+    darkroom = Darkroom(camera, "town/cam")
     kept: dict[int, Frame] = {}
     with open_video(camera, utc_now) as video:
+        pipeline = Pipeline(camera.vision(video.width, video.height))
         for frame in video.frames:
             wishes = [Wish(purpose)] if numbers is None or frame.number in numbers else []
             if wishes:
@@ -48,7 +49,7 @@ def pictures(camera: Camera, purpose: str, numbers: Sequence[int] | None = None)
 
 def truth_boxes(frame: Frame, table: Any) -> Iterator[tuple[slice, slice]]:
     """Pixels of the boxes of a frame; MOTChallenge counts frames and pixels from 1."""
-    height, width = frame.image.shape[:2]
+    height, width = frame.height, frame.width
     for left, top, wide, high in table[table[:, 0] == frame.number + 1, 2:6]:
         x = np.clip([np.floor(left - 1), np.ceil(left - 1 + wide)], 0, width).astype(int)
         y = np.clip([np.floor(top - 1), np.ceil(top - 1 + high)], 0, height).astype(int)
@@ -74,8 +75,7 @@ def test_no_pixel_of_a_pedestrian_is_shown(shared_data: Path, detector: bool) ->
         camera = camera.model_copy(update={"detector": model, "detector_every": 5})
     hidden, boxes, leaks = [], 0, []
     for shown in pictures(camera, LIVE if detector else STILL):
-        height, width = shown.frame.image.shape[:2]
-        mask = over(shown.proof.hidden_cells(), width, height)
+        mask = over(shown.proof.hidden_cells(), shown.frame.width, shown.frame.height)
         hidden.append(shown.proof.hidden)
         for box in truth_boxes(shown.frame, truth):
             boxes += mask[box].size > 0

@@ -71,6 +71,11 @@ def test_a_secret_may_stand_in_a_file_of_its_own(path: Path) -> None:
     assert "s3cret" not in repr(config)
     with pytest.raises(SettingsError, match=r"uplink.password is 'file:.*none'.*readable file"):
         read(path, LEAST + "  password: file:none\n")
+    camera = "camera:\n  source: rtsp://h/1\n  user: a\n  password: file:pw\n"
+    watched = read(path, LEAST + camera).camera
+    assert watched is not None
+    assert watched.password is not None
+    assert watched.password.get_secret_value() == "s3cret"
 
 
 def test_so_may_a_cameras(path: Path) -> None:

@@ -75,12 +75,11 @@ def test_it_is_found_and_its_lines_can_be_pasted(device: Any, tmp_path: Path) ->
     assert "SubStream: 640x360 at 30/s, H264" in found.output
     assert ACCOUNT["password"] not in found.output
     ours = found.output[found.output.index(f"127.0.0.1:{device.port}  Hala_1") :]
-    lines = [line.strip() for line in ours.splitlines()]
-    begin = lines.index("[camera]")
-    pasted = tmp_path / "agent.toml"
+    lines = [line.removeprefix("    ") for line in ours.splitlines()]
+    begin = lines.index("camera:")
+    pasted = tmp_path / "agent.yaml"
     pasted.write_text(
-        'device = "a/b"\n[uplink]\nurl = "mqtt://127.0.0.1:1"\n'
-        + "\n".join(lines[begin : begin + 5])
+        "device: a/b\nuplink:\n  url: mqtt://127.0.0.1:1\n" + "\n".join(lines[begin : begin + 5])
     )
     checked = CliRunner().invoke(app, ["check", str(pasted)])
     assert checked.exit_code == 0, checked.output
