@@ -38,6 +38,12 @@ MOTION_BACK: Final = "motion.back"
 CONFIG_APPLIED: Final = "config.applied"
 """The agent's configuration changed: `object` names the tables that did."""
 
+UPDATE_DONE: Final = "update.done"
+"""A new version of the agent has proved itself: `object` is the version."""
+
+UPDATE_FAILED: Final = "update.failed"
+"""A version is not in force: `object` is the version, and why."""
+
 CONFIG_REFUSED: Final = "config.refused"
 """A new configuration cannot be used, or not before a restart: `object` says why."""
 

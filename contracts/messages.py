@@ -68,7 +68,13 @@ class LogLevel(msgspec.Struct, frozen=True, tag="log-level", forbid_unknown_fiel
     minutes: Annotated[int, msgspec.Meta(ge=1, le=1440)] = 15
 
 
-Do = Ping | Flush | RestartCamera | LogLevel
+class InstallVersion(msgspec.Struct, frozen=True, tag="update", forbid_unknown_fields=True):
+    """Install a version of the agent by the box's own program."""
+
+    version: Annotated[str, msgspec.Meta(pattern=r"^[0-9][0-9A-Za-z.+!-]{0,62}$")]
+
+
+Do = Ping | Flush | RestartCamera | LogLevel | InstallVersion
 """What a device may be asked to do; `type` names it."""
 
 

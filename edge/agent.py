@@ -21,8 +21,10 @@ from contracts.events import (
     CROSSING,
     DWELL,
     TURN,
+    UPDATE_DONE,
+    UPDATE_FAILED,
 )
-from contracts.messages import Flush, Ping, RestartCamera
+from contracts.messages import Flush, InstallVersion, Ping, RestartCamera
 from contracts.version import __version__
 from edge.batches import Batcher, Event, Scalar
 from edge.camera import CameraWatch
@@ -44,6 +46,7 @@ from edge.sensors.plugin import Sensor
 from edge.sensors.run import SensorRun
 from edge.service.notify import Supervisor
 from edge.threads import start_thread
+from edge.update.updater import UpdateError, Updater
 from edge.uplink import Uplink
 from edge.wire import Detecting, Message, Opened, Picture, Seen, columns
 
@@ -108,7 +111,12 @@ class Agent:
             seal=Seal(config.outbox.keys),
         )
         self._commands = Commands(
-            {Ping: self._answer_ping, Flush: self._flush_now, RestartCamera: self._restart_camera},
+            {
+                Ping: self._answer_ping,
+                Flush: self._flush_now,
+                RestartCamera: self._restart_camera,
+                InstallVersion: self._install,
+            },
             clock=clock,
         )
         self._uplink = Uplink(
@@ -126,6 +134,7 @@ class Agent:
         self._parts = Parts(self._make_camera, self._make_sensor, self._fail)
         self._going_on = GoingOn()
         self._pictures = self._make_pictures()
+        self._updater = self._make_updater()
         self._supervisor = Supervisor()
         self._flushed = time.monotonic()
         self._seeing = False
@@ -146,6 +155,18 @@ class Agent:
         if self._config.pictures is None or self._config.camera is None:
             return None
         return PictureRoom(self._config, self._parts, add=self._batcher.add, clock=self._clock)
+
+    def _make_updater(self) -> Updater | None:
+        settings, outbox = self._config.update, self._config.outbox.path
+        if settings is None:
+            return None
+        return Updater(settings, outbox.with_name(outbox.name + ".update"), self._updated)
+
+    def _updated(self, version: str, reason: str) -> None:
+        if reason:
+            self._say(UPDATE_FAILED, f"{version}: {reason}")
+        else:
+            self._say(UPDATE_DONE, version)
 
     @property
     def boot(self) -> UUID:
@@ -182,6 +203,8 @@ class Agent:
             What a part of the agent died of.
         """
         log.info("agent %s started, boot %s", self._config.device, self.boot)
+        if self._updater is not None and self._updater.started():
+            self._stopping.set()  # the version before is back: it is to be started
         self._start(until_done=until_done)
         try:
             self._tick(until_done=until_done)
@@ -235,6 +258,8 @@ class Agent:
             ticks += 1
             self._follow()
             self._obey()
+            if self._updater is not None and self._updater.look(well=self._does_well()):
+                return
             for result, correlation in self._commands.work():
                 self._uplink.answer(result, correlation)
             self._batcher.add(self._health())
@@ -253,8 +278,7 @@ class Agent:
         """Do what the platform desires of the configuration, and say what became of it."""
         if self._remote is None:
             return
-        camera = self._seeing or self._config.camera is None or self._parts.camera_over
-        new = self._remote.look(Health(camera, self._losses, self._uplink.connected))
+        new = self._remote.look(Health(self._sees(), self._losses, self._uplink.connected))
         if new is not None:
             self._apply(new)
         if (reported := self._remote.report()) is not None:
@@ -281,6 +305,29 @@ class Agent:
             raise RefusedError(msg)
         self._parts.restart_camera(self._config.camera)
         return {}
+
+    def _sees(self) -> bool:
+        return self._seeing or self._config.camera is None or self._parts.camera_over
+
+    def _does_well(self) -> bool:
+        return self._sees() and self._uplink.connected
+
+    def _install(self, do: InstallVersion) -> dict[str, Any]:
+        """Install a version beside the agent's work; it is on trial after the restart."""
+        if self._updater is None:
+            msg = "the box's configuration has no `update`"
+            raise RefusedError(msg)
+        start_thread("update", partial(self._update, self._updater, do.version), self._fail)
+        return {"installing": do.version, "instead_of": __version__}
+
+    def _update(self, updater: Updater, version: str) -> None:
+        try:
+            updater.begin(version)
+        except UpdateError as fault:
+            log.warning("version %s is not installed: %s", version, fault)
+            self._updated(version, str(fault))
+            return
+        self.stop()
 
     def _apply(self, new: AgentConfig) -> None:
         found = change(self._config, new)

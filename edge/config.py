@@ -30,6 +30,7 @@ from edge.configuration.overlay import lay_over
 from edge.identity.folder import IdentityError, read_identity
 from edge.network_keys import check_network
 from edge.sensors.kinds import AnySensor
+from edge.update.settings import Update
 from edge.vision.frames import Integers
 from edge.vision.incidents.settings import IncidentSettings
 from edge.vision.lens import LensSettings
@@ -299,6 +300,7 @@ class AgentConfig(_Table):
     sensors: list[AnySensor] = []
     modem: AnySensor | None = None
     pictures: Pictures | None = None
+    update: Update | None = None
 
     @model_validator(mode="after")
     def _is_who_it_was_enrolled_as(self) -> Self:
@@ -402,6 +404,7 @@ _PATHS: Final = (
     ("outbox", "path"),
     ("uplink", "ca"),
     ("uplink", "identity"),
+    ("update", "folder"),
     ("camera", "source"),
     ("camera", "ca"),
     ("camera", "detector"),

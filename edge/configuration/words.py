@@ -27,6 +27,9 @@ WORDS: Final = {
         "sources of samples", ([{"kind": "nmea", "port": "/dev/ttyACM0"}],)
     ),
     "AgentConfig.modem": Words("the modem", ({"kind": "mmcli"},)),
+    "AgentConfig.update": Words(
+        "how a new version comes onto the box", ({"command": ["/opt/tepna/update.sh"]},)
+    ),
     "AgentConfig.pictures": Words("server of pixelated pictures", ({"listen": "127.0.0.1:0"},)),
     # uplink, outbox, batches, pictures
     "Uplink.url": Words(

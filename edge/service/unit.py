@@ -110,7 +110,8 @@ def unit(config: AgentConfig, path: Path, user: str) -> str:
 def _folders(config: AgentConfig) -> list[Path]:
     """Folders that the agent writes to."""
     found = [config.outbox.path.absolute().parent]
-    return found if config.uplink.identity is None else [*found, config.uplink.identity]
+    more = (config.uplink.identity, None if config.update is None else config.update.folder)
+    return found + [folder for folder in more if folder is not None]
 
 
 def _devices(config: AgentConfig) -> list[tuple[re.Pattern[str], tuple[str, ...], str]]:

@@ -1,14 +1,9 @@
 """How this box gets a new version."""
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-
-VERSION: Final = r"^[0-9][0-9A-Za-z.+!-]{0,62}$"
-"""A version as packages have it; it becomes an argument, never a word of a shell."""
-
-Version = Annotated[str, StringConstraints(pattern=VERSION)]
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Update(BaseModel):

@@ -1,6 +1,7 @@
 """The platform's side of the uplink, and agents as processes of their own."""
 
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -210,3 +211,19 @@ def run_agent(
     for agent in agents:
         if agent.process.poll() is None:
             agent.kill()
+
+
+@pytest.fixture
+def ask(broker: Any, identity: str) -> Callable[..., Any]:
+    """Run the command as the operator."""
+    environment = {"TEPNA_MQTT_URL": broker.mqtt_url("api")}
+
+    def run(*arguments: str) -> tuple[int, Any]:
+        tepna = Path(sys.executable).with_name("tepna")
+        command = [str(tepna), "device", "ask", identity, *arguments]
+        done = subprocess.run(  # noqa: S603  # our own command
+            command, env=environment, capture_output=True, text=True, check=False
+        )
+        return done.returncode, json.loads(done.stdout) if done.stdout else done.stderr
+
+    return run

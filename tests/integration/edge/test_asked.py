@@ -1,31 +1,10 @@
 """`tepna device ask` and a real agent, over a real broker with its access list."""
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 Eventually = Callable[..., Any]
-
-
-@pytest.fixture
-def ask(broker: Any, identity: str) -> Callable[..., Any]:
-    """Run the command as the operator."""
-    environment = {"TEPNA_MQTT_URL": broker.mqtt_url("api")}
-
-    def run(*arguments: str) -> tuple[int, Any]:
-        tepna = Path(sys.executable).with_name("tepna")
-        command = [str(tepna), "device", "ask", identity, *arguments]
-        done = subprocess.run(  # noqa: S603  # our own command
-            command, env=environment, capture_output=True, text=True, check=False
-        )
-        return done.returncode, json.loads(done.stdout) if done.stdout else done.stderr
-
-    return run
 
 
 def test_what_an_agent_is_asked(
