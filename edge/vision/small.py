@@ -9,7 +9,7 @@ import numpy as np
 from edge.vision.frames import Bytes, Frame, Image, Integers
 
 WORKING_WIDTH: Final = 480
-"""Width that a picture is halved down to. [px]"""
+"""Width that motion is looked for at; a smaller picture is taken as it is. [px]"""
 BLACK: Final = (0, 128, 128)
 _FULL: Final = (np.arange(256) - 16) * 255 / 219
 _TO_FULL: Final[Bytes] = np.clip(np.round(_FULL), 0, 255).astype(np.uint8)
@@ -19,7 +19,7 @@ class Small(NamedTuple):
     """A picture at working size."""
 
     planes: Bytes  # (3, h, w) luma from 0 (black) to 255, blue and red difference (128: grey)
-    scale: int  # image px per working px, a power of two
+    scale: float  # image px per working px
 
     @property
     def luma(self) -> Bytes:
@@ -33,36 +33,20 @@ class Small(NamedTuple):
         return np.ascontiguousarray(self.planes.transpose(1, 2, 0))
 
 
-def working_scale(width: int) -> int:
-    """Power of two by which pictures of a width [px] are made smaller.
-
-    >>> [working_scale(width) for width in (320, 640, 768, 1280, 1920, 3840)]
-    [1, 2, 2, 4, 4, 8]
-    """
-    scale = 1
-    while width > WORKING_WIDTH * scale:
-        scale *= 2
-    return scale
-
-
 def small(frame: Frame) -> Small:
-    """Picture of a frame at working size; what does not fill a working pixel is cut off."""
-    scale = working_scale(frame.width)
-    width, height = frame.width // scale, frame.height // scale
+    """Picture of a frame at working size."""
+    scale = max(frame.width / WORKING_WIDTH, 1.0)
+    width, height = round(frame.width / scale), max(round(frame.height / scale), 1)
     planes: Bytes = np.empty((3, height, width), np.uint8)
     given = frame.planes
     if given is None:
-        colours = _shrunk(frame.image[: height * scale, : width * scale], width, height)
+        colours = _shrunk(frame.image, width, height)
         y, v, u = cv2.split(cv2.cvtColor(colours, cv2.COLOR_BGR2YCrCb))
         planes[:] = y, u, v
-        return _blackened(Small(planes, scale), frame.masks)
-    luma = _shrunk(given.y[: height * scale, : width * scale], width, height)
-    planes[0] = luma if given.full else cv2.LUT(luma, _TO_FULL)
-    for row, chroma in enumerate((given.u, given.v), 1):
-        high, wide = (s * n // whole for s, n, whole in zip(
-            chroma.shape, (height * scale, width * scale), given.y.shape, strict=True
-        ))  # fmt: skip
-        planes[row] = _shrunk(chroma[:high, :wide], width, height)
+    else:
+        luma = _shrunk(given.y, width, height)
+        planes[0] = luma if given.full else cv2.LUT(luma, _TO_FULL)
+        planes[1], planes[2] = (_shrunk(plane, width, height) for plane in (given.u, given.v))
     return _blackened(Small(planes, scale), frame.masks)
 
 
@@ -80,5 +64,7 @@ def _shrunk(plane: Bytes, width: int, height: int) -> Bytes:
         half = (plane.shape[1] // 2, plane.shape[0] // 2)
         plane = np.asarray(cv2.resize(plane, half, interpolation=cv2.INTER_AREA), np.uint8)
     if plane.shape[:2] != (height, width):
-        plane = np.asarray(cv2.resize(plane, (width, height)), np.uint8)
+        shrinks = plane.shape[1] > width
+        how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        plane = np.asarray(cv2.resize(plane, (width, height), interpolation=how), np.uint8)
     return plane

@@ -188,7 +188,6 @@ def test_the_first_pedestrians_as_boxes(shared_data: Path, config: Path, tmp_pat
     assert found["count_error"] <= 1
     assert found["recall"] >= 0.75
     boxes = found["boxes"]
-    # floors: motion alone boxes the shadow, too, and two who walk together at once; and it looks at
-    # half of this picture's width, at which who comes apart gets another number sooner
+    # a floor: motion alone boxes the shadow, too, and two who walk together at once
     assert min(boxes["precision"], boxes["recall"]) > 0.5
-    assert 0.3 < boxes["track_recall"] <= boxes["recall"]
+    assert 0.4 < boxes["track_recall"] <= boxes["recall"]
