@@ -4,7 +4,7 @@ import pytest
 from edge.vision.boxes import iou
 from edge.vision.frames import Frame
 from edge.vision.motion import Motion, blobs
-from edge.vision.small import small, working_scale
+from edge.vision.small import WORKING_WIDTH, small
 
 NOBODY = np.zeros((0, 4))
 
@@ -15,8 +15,8 @@ class Camera:
     def __init__(self, width=640, height=360):
         self.rng = np.random.default_rng(1)
         self.road = self.rng.integers(90, 130, (height, width, 1)).repeat(3, 2).astype(float)
-        scale = working_scale(width)
-        self.motion, self.number = Motion(width // scale, height // scale), 0
+        scale = max(width / WORKING_WIDTH, 1)
+        self.motion, self.number = Motion(round(width / scale), round(height / scale)), 0
 
     def look(self, *boxes, gain=1.0, standing=NOBODY):
         picture = self.road.copy()
