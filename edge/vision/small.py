@@ -13,6 +13,8 @@ WORKING_WIDTH: Final = 480
 BLACK: Final = (0, 128, 128)
 _FULL: Final = (np.arange(256) - 16) * 255 / 219
 _TO_FULL: Final[Bytes] = np.clip(np.round(_FULL), 0, 255).astype(np.uint8)
+_VIVID: Final = (np.arange(256) - 128) * 255 / 224 + 128
+_TO_VIVID: Final[Bytes] = np.clip(np.round(_VIVID), 0, 255).astype(np.uint8)
 
 
 class Small(NamedTuple):
@@ -46,7 +48,9 @@ def small(frame: Frame) -> Small:
     else:
         luma = _shrunk(given.y, width, height)
         planes[0] = luma if given.full else cv2.LUT(luma, _TO_FULL)
-        planes[1], planes[2] = (_shrunk(plane, width, height) for plane in (given.u, given.v))
+        for row, plane in enumerate((given.u, given.v), 1):
+            chroma = _shrunk(plane, width, height)
+            planes[row] = chroma if given.full else cv2.LUT(chroma, _TO_VIVID)
     return _blackened(Small(planes, scale), frame.masks)
 
 

@@ -4,7 +4,6 @@ The ground is fitted from a few of the annotated feet; all others are judged by 
 """
 
 import json
-from itertools import islice
 from typing import NamedTuple
 
 import av
@@ -22,7 +21,6 @@ from edge.vision.pipeline import Pipeline, ground_of
 from edge.vision.settings import VisionSettings
 
 RATE = 7  # frames a second, truly
-FRAMES = 400  # half of them: it takes its time, with a detector above all
 FITTED = 14
 DEPTH = 0.5  # of a pedestrian [m]: the agent says where the middle is
 WINDOW = 0.45  # to each side, over which a true speed is the slope [s]
@@ -74,7 +72,7 @@ def matched(data, detector):
     speed = true_velocities(rows)
     found = []
     with av.open(str(data / "video" / "pets09_s2l1.avi")) as container:
-        for number, picture in enumerate(islice(container.decode(video=0), FRAMES)):
+        for number, picture in enumerate(container.decode(video=0)):
             image = picture.to_ndarray(format="bgr24")
             seen = pipeline.step(Frame(image, number * 1_000_000 // RATE, number))
             here = np.flatnonzero(rows[:, 0] == number + 1)
