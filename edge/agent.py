@@ -10,7 +10,6 @@ from uuid import UUID, uuid4
 
 from contracts import metrics
 from contracts.batch import Batch
-from contracts.classes import RoadUser
 from contracts.clock import MICROSECONDS, Clock
 from contracts.events import (
     CAMERA_BACK,
@@ -18,11 +17,6 @@ from contracts.events import (
     CAMERA_LOST,
     CONFIG_APPLIED,
     CONFIG_REFUSED,
-    CROSSING,
-    DWELL,
-    TURN,
-    UPDATE_DONE,
-    UPDATE_FAILED,
 )
 from contracts.messages import Flush, InstallVersion, Ping, RestartCamera
 from contracts.version import __version__
@@ -42,13 +36,14 @@ from edge.outbox import Outbox
 from edge.outbox_seal import Seal
 from edge.parts import Parts
 from edge.picture_room import PictureRoom
+from edge.seen import events_of, occupancy_of
 from edge.sensors.plugin import Sensor
 from edge.sensors.run import SensorRun
 from edge.service.notify import Supervisor
 from edge.threads import start_thread
-from edge.update.updater import UpdateError, Updater
+from edge.update.asked import AskedUpdates
 from edge.uplink import Uplink
-from edge.wire import Detecting, Message, Opened, Picture, Seen, columns
+from edge.wire import Detecting, Message, Opened, Picture, Resized, Seen, columns
 
 log = logging.getLogger(__name__)
 
@@ -110,12 +105,19 @@ class Agent:
             clock=clock,
             seal=Seal(config.outbox.keys),
         )
+        self._updates = AskedUpdates(
+            config.update,
+            config.outbox.path.with_name(config.outbox.path.name + ".update"),
+            say=self._say,
+            stop=self.stop,
+            failed=self._fail,
+        )
         self._commands = Commands(
             {
                 Ping: self._answer_ping,
                 Flush: self._flush_now,
                 RestartCamera: self._restart_camera,
-                InstallVersion: self._install,
+                InstallVersion: self._updates.install,
             },
             clock=clock,
         )
@@ -134,7 +136,6 @@ class Agent:
         self._parts = Parts(self._make_camera, self._make_sensor, self._fail)
         self._going_on = GoingOn()
         self._pictures = self._make_pictures()
-        self._updater = self._make_updater()
         self._supervisor = Supervisor()
         self._flushed = time.monotonic()
         self._seeing = False
@@ -155,18 +156,6 @@ class Agent:
         if self._config.pictures is None or self._config.camera is None:
             return None
         return PictureRoom(self._config, self._parts, add=self._batcher.add, clock=self._clock)
-
-    def _make_updater(self) -> Updater | None:
-        settings, outbox = self._config.update, self._config.outbox.path
-        if settings is None:
-            return None
-        return Updater(settings, outbox.with_name(outbox.name + ".update"), self._updated)
-
-    def _updated(self, version: str, reason: str) -> None:
-        if reason:
-            self._say(UPDATE_FAILED, f"{version}: {reason}")
-        else:
-            self._say(UPDATE_DONE, version)
 
     @property
     def boot(self) -> UUID:
@@ -203,8 +192,7 @@ class Agent:
             What a part of the agent died of.
         """
         log.info("agent %s started, boot %s", self._config.device, self.boot)
-        if self._updater is not None and self._updater.started():
-            self._stopping.set()  # the version before is back: it is to be started
+        self._updates.started()
         self._start(until_done=until_done)
         try:
             self._tick(until_done=until_done)
@@ -258,8 +246,7 @@ class Agent:
             ticks += 1
             self._follow()
             self._obey()
-            if self._updater is not None and self._updater.look(well=self._does_well()):
-                return
+            self._updates.look(well=self._does_well())
             for result, correlation in self._commands.work():
                 self._uplink.answer(result, correlation)
             self._batcher.add(self._health())
@@ -311,23 +298,6 @@ class Agent:
 
     def _does_well(self) -> bool:
         return self._sees() and self._uplink.connected
-
-    def _install(self, do: InstallVersion) -> dict[str, Any]:
-        """Install a version beside the agent's work; it is on trial after the restart."""
-        if self._updater is None:
-            msg = "the box's configuration has no `update`"
-            raise RefusedError(msg)
-        start_thread("update", partial(self._update, self._updater, do.version), self._fail)
-        return {"installing": do.version, "instead_of": __version__}
-
-    def _update(self, updater: Updater, version: str) -> None:
-        try:
-            updater.begin(version)
-        except UpdateError as fault:
-            log.warning("version %s is not installed: %s", version, fault)
-            self._updated(version, str(fault))
-            return
-        self.stop()
 
     def _apply(self, new: AgentConfig) -> None:
         found = change(self._config, new)
@@ -409,26 +379,17 @@ class Agent:
                 self._batcher.add(self._observed.finish())
                 self._observed = Observed()
                 self._batcher.add(self._detecting.opened())
+                self._batcher.add(self._going_on.abandon(self._clock()))
+            case Resized():  # vision begins anew: it does not know any more what went on
+                self._batcher.add(self._going_on.abandon(self._clock()))
             case Detecting():
                 self._batcher.add(self._detecting.change(message))
-                self._batcher.add(self._going_on.abandon(self._clock()))
             case Seen():
                 self._account(message)
                 self._batcher.add(self._detecting.add(message))
                 self._batcher.add(self._moving.add(message))
-                self._batcher.add(Event(CROSSING, *crossed[:7]) for crossed in message.crossings)
-                self._batcher.add(
-                    Event(TURN, t.captured, t.gates, 0, t.cls, t.track, t.duration, t.confidence)
-                    for t in message.turns
-                )
-                self._batcher.add(
-                    Event(DWELL, v.left, v.zone, 0, v.cls, v.track, v.duration, v.confidence)
-                    for v in message.visits
-                )
-                self._batcher.add(
-                    Scalar(o.captured, metrics.zone_occupancy(o.zone, RoadUser(o.cls)), o.number)
-                    for o in message.occupancy
-                )
+                self._batcher.add(events_of(message))
+                self._batcher.add(occupancy_of(message))
                 self._batcher.add(self._take_incidents(message))
                 if message.tracks:
                     self._batcher.add_tracks(columns(message.tracks))
