@@ -1,6 +1,5 @@
 """Certificate of the picture server: a given one, or one that is made once and kept."""
 
-import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -11,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from contracts.clock import Clock, from_micros
+from edge.durable_file import write_durably
 from edge.errors import EdgeError
 
 VALID: Final = timedelta(days=3650)
@@ -52,8 +52,8 @@ def own(beside: Path, device: str, clock: Clock) -> Certificate:
         if found.not_valid_before_utc <= now <= found.not_valid_after_utc - RENEW:
             return Certificate(certificate, key, _fingerprint(found))
     made, secret = _make(device, now)
-    _write(key, secret)
-    _write(certificate, made.public_bytes(serialization.Encoding.PEM))
+    write_durably(key, secret, 0o600)
+    write_durably(certificate, made.public_bytes(serialization.Encoding.PEM), 0o600)
     return Certificate(certificate, key, _fingerprint(made))
 
 
@@ -81,16 +81,6 @@ def _make(device: str, now: datetime) -> tuple[x509.Certificate, bytes]:
         serialization.NoEncryption(),
     )
     return made, secret
-
-
-def _write(path: Path, content: bytes) -> None:
-    part = path.with_name(f"{path.name}.part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
-    part.replace(path)
 
 
 def _read(path: Path) -> x509.Certificate:

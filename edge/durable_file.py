@@ -10,6 +10,7 @@ def write_durably(path: Path, content: bytes, mode: int) -> None:
     fresh.unlink(missing_ok=True)
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(handle, "wb") as file:
+        os.fchmod(handle, mode)  # exactly, whatever the umask
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

@@ -1,13 +1,13 @@
 """Pixelated pictures of what happened: a bounded folder beside the outbox."""
 
 import logging
-import os
 import re
 import threading
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from contracts.clock import MICROSECONDS, Clock
+from edge.durable_file import write_durably
 
 log = logging.getLogger(__name__)
 
@@ -52,12 +52,7 @@ class Snapshots:
             if self._find(name) is not None:
                 return False
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            part = self._folder / f"{name}.part"
-            with part.open("wb") as file:
-                file.write(jpeg)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(self._folder / f"{captured}_{name}.jpg")
+            write_durably(self._folder / f"{captured}_{name}.jpg", jpeg, 0o600)
             self._prune()
             return self._find(name) is not None
 

@@ -1,6 +1,5 @@
 """What a calibration is in the configuration's own words, and how it gets into the file."""
 
-import os
 from collections.abc import Sequence
 from difflib import unified_diff
 from pathlib import Path
@@ -13,6 +12,7 @@ from edge.calibration.layout import entry, flow
 from edge.calibration.read import CalibrationError
 from edge.configuration.document import LARGEST
 from edge.configuration.drawing import DrawnOn
+from edge.durable_file import write_durably
 from edge.vision.lens import LensSettings
 
 METRE_DECIMALS: Final = 3
@@ -128,8 +128,5 @@ def write(path: Path, block: Block, drawn_on: DrawnOn) -> str:
         old, new = text.splitlines(keepends=True), after.text.splitlines(keepends=True)
         diff = unified_diff(old, new, fromfile=str(path), tofile=str(path))
         return f"{path} is left as it is, as comments would be lost; the patch:\n{''.join(diff)}"
-    beside = path.with_name(f".{path.name}.new")
-    beside.write_bytes(after.text.encode())
-    beside.chmod(path.stat().st_mode & 0o777)
-    os.replace(beside, path)  # noqa: PTH105  # whole, or not at all
+    write_durably(path, after.text.encode(), path.stat().st_mode & 0o777)
     return f"{path} is written"

@@ -7,7 +7,6 @@ cut leaves the old one or the new one.
 
 import hashlib
 import logging
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -22,6 +21,7 @@ from contracts.messages import DESIRED, ENCODER, Desired, Reported
 from contracts.settings import SettingsError
 from edge.config import AgentConfig
 from edge.configuration.document import SECRETS
+from edge.durable_file import write_durably
 
 log = logging.getLogger(__name__)
 
@@ -281,18 +281,8 @@ class Remote:
         """Write it so that it is there whole, or not at all, whenever the power goes."""
         self._kept = kept
         self._untold = kept.reported
-        new = self._path.with_name(self._path.name + ".new")
         try:
-            with new.open("wb") as file:
-                file.write(ENCODER.encode(kept))
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self._path)
-            folder = os.open(self._path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            write_durably(self._path, ENCODER.encode(kept), 0o600)
         except OSError as fault:
             log.warning("%s cannot be written to: %s", self._path, fault)
             return False
