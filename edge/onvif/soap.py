@@ -77,7 +77,8 @@ def ask(service: Service, body: str, *, created: datetime | None = None) -> ET.E
         answer = _post(service, text.encode())
     except HTTPError as fault:
         with fault:
-            reason = _reason(fault.read(LARGEST))
+            # no body where urllib itself gives up: some releases then read text, empty
+            reason = _reason(fault.read(LARGEST) or b"")
         msg = f"{service.address} refuses: {reason or f'HTTP {fault.code}'}"
         if fault.code == HTTPStatus.UNAUTHORIZED or "auth" in reason.lower():
             msg += "; check camera.user and camera.password, and that ONVIF has this account, too"
