@@ -158,7 +158,7 @@ class View:
         return Turn((dx / WIDTH, dy / WIDTH), rotation, kept)
 
     def _kept(self, seen: Glance, dx: int, dy: int, gain: float) -> float:
-        """Share of the learnt edges that a glance shows, so much brighter and shifted so far [px]."""
+        """Share of the learnt edges that a glance shows, so much brighter and shifted so. [px]."""
         height, width = self._edges.shape
         if abs(dx) >= width // 2 or abs(dy) >= height // 2:
             return 0.0
