@@ -70,11 +70,10 @@ class Motion:
     """
 
     def __init__(self, width: int, height: int) -> None:
-        self._background = Background()
+        self._background = Background(width, height)
         self._exposure, self._ghosts = Exposure(), Ghosts()
         side = max(3, round(min(width, height) / 60) | 1)
         self._closing = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-        self._opening = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
         self._taught = 0
         self._lessons = 0
         self._moving: Bytes = np.zeros((height, width), np.uint8)
@@ -101,8 +100,7 @@ class Motion:
             self._lessons = 0
         if self._is_time(captured):
             self._teach(planes, captured, standing / small.scale)
-        opened = cv2.morphologyEx(raw, cv2.MORPH_OPEN, self._opening)
-        closed = cv2.morphologyEx(opened, cv2.MORPH_CLOSE, self._closing)
+        closed = cv2.morphologyEx(raw, cv2.MORPH_CLOSE, self._closing)
         self._moving = np.asarray(closed, np.uint8)
         self._exorcise(planes, captured, standing / small.scale)
         return blobs(self._moving, small.scale)

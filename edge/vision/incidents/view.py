@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 import cv2
 import numpy as np
 
-from edge.vision.frames import Bools, Float32s, Image
+from edge.vision.frames import Bools, Bytes, Float32s
 
 WIDTH: Final = 160
 """Width at which the view is looked at. [px]"""
@@ -65,13 +65,12 @@ class Turn(NamedTuple):
         return math.hypot(*self.shift)
 
 
-def glance(image: Image) -> Glance:
-    """Look at an image (h, w, 3), or at its luma (h, w)."""
-    height, width = image.shape[:2]
+def glance(luma: Bytes) -> Glance:
+    """Look at the luma (h, w) of a picture."""
+    height, width = luma.shape
     size = (WIDTH, max(round(WIDTH * height / width), 8))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    grey = small if small.ndim == 2 else cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)  # noqa: PLR2004
-    return _glance(np.asarray(grey, np.float32))
+    small = cv2.resize(luma, size, interpolation=cv2.INTER_AREA)
+    return _glance(np.asarray(small, np.float32))
 
 
 def _glance(grey: Float32s) -> Glance:
@@ -127,13 +126,14 @@ class View:
 
     def compare(self, seen: Glance) -> Comparison:
         """Say how a glance differs."""
-        steep = np.hypot(seen.x, seen.y) * self._gain(seen)
+        gain = self._gain(seen)
+        steep = np.hypot(seen.x, seen.y) * gain
         own = float((steep >= self._steep / 2).sum())
         learnt = float((self._steepness >= self._steep / 2).sum())
-        kept = self._kept(seen, 0, 0)
+        kept = self._kept(seen, 0, 0, gain)
         dx, dy = self._shift(seen)
         if 0 < math.hypot(dx, dy) <= TREMBLE * WIDTH:
-            kept = max(kept, self._kept(seen, round(dx), round(dy)))
+            kept = max(kept, self._kept(seen, round(dx), round(dy), gain))
         sharp = float(steep[self._edges].mean()) / self._steep
         return Comparison(kept, own / max(learnt, 1.0), sharp)
 
@@ -154,10 +154,11 @@ class View:
             )
             seen = _glance(np.asarray(turned, np.float32))
         dx, dy = self._shift(seen)
-        return Turn((dx / WIDTH, dy / WIDTH), rotation, self._kept(seen, round(dx), round(dy)))
+        kept = self._kept(seen, round(dx), round(dy), self._gain(seen))
+        return Turn((dx / WIDTH, dy / WIDTH), rotation, kept)
 
-    def _kept(self, seen: Glance, dx: int, dy: int) -> float:
-        """Share of the learnt edges that a glance shows shifted by so many pixels."""
+    def _kept(self, seen: Glance, dx: int, dy: int, gain: float) -> float:
+        """Share of the learnt edges that a glance shows, so much brighter and shifted so. [px]."""
         height, width = self._edges.shape
         if abs(dx) >= width // 2 or abs(dy) >= height // 2:
             return 0.0
@@ -168,7 +169,7 @@ class View:
             return 0.0
         own, steep = self._steepness[ours], np.hypot(seen.x[theirs], seen.y[theirs])
         along = np.abs(self._x[ours] * seen.x[theirs] + self._y[ours] * seen.y[theirs])
-        there = (along >= AGREEMENT * own * steep) & (steep * self._gain(seen) >= FAINT * own)
+        there = (along >= AGREEMENT * own * steep) & (steep * gain >= FAINT * own)
         return (float(there[edges].mean()) - CHANCE) / (1 - CHANCE)
 
     def _shift(self, seen: Glance) -> tuple[float, float]:

@@ -15,6 +15,7 @@ from edge.vision.incidents.health import Health
 from edge.vision.incidents.settings import HealthSettings, IncidentSettings
 from edge.vision.pipeline import Pipeline
 from edge.vision.settings import VisionSettings
+from edge.vision.small import small
 
 RATES = {"pets09_s2l1.avi": 7.0, "highway_320x240.avi": 60.0, "cars_overhead.mp4": 12.5}
 DISTURBED = 12.0  # when the disturbance begins [s]
@@ -67,7 +68,8 @@ def told(
         if t > until:
             break
         shown = disturb(image) if disturb is not None and t >= DISTURBED else image
-        seen = health.look(Frame(np.asarray(shown, np.uint8), round(t * 1e6), n))
+        frame = Frame(np.asarray(shown, np.uint8), round(t * 1e6), n)
+        seen = health.look(small(frame).luma, frame.captured)
         found += [(i.kind, i.phase, t - DISTURBED) for i in seen]
     return found
 
@@ -153,5 +155,6 @@ def test_a_night_with_a_lamp_is_not_dark() -> None:
     cv2.circle(lamp, (160, 60), 40, (200, 220, 220), -1)
     for image, expected in ((night, ["camera.dark"]), (lamp, [])):
         health = Health(IncidentSettings().health)
-        told = [i for n in range(60) for i in health.look(Frame(image, n * 500_000, n))]
+        luma = small(Frame(image, 0, 0)).luma
+        told = [i for n in range(60) for i in health.look(luma, n * 500_000)]
         assert [i.kind for i in told] == expected

@@ -19,7 +19,7 @@ def rng():
 
 @pytest.fixture
 def known(rng):
-    background = Background()
+    background = Background(80, 60)
     for lesson in range(50):
         background.teach(street(rng), ALL, max(1 / (lesson + 1), RATE))
     return background
