@@ -15,8 +15,8 @@ from edge.threads import Failed, start_thread
 PATIENCE: Final = 5.0
 """How long a part may take to end. [s]"""
 
-
 Part = CameraWatch | SensorRun | Listener
+"""What runs in a thread of its own."""
 
 
 class _Watched(NamedTuple):

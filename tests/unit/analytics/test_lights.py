@@ -41,7 +41,7 @@ def part(inputs: Any, metric: str) -> Any:
     return rows[0] if rows else None
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     true=st.floats(1, 54), wrong=st.tuples(st.floats(-3, 3), st.floats(-3, 3)),
     errors=st.tuples(st.floats(0, 2), st.floats(0, 2)),
@@ -71,7 +71,7 @@ def test_nobody_is_accused_whom_the_clocks_could_clear(
         assert claimed == ["red"]
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     second=st.floats(0, 54).map(lambda s: round(s, 3)),
     bounds=st.lists(st.floats(0, 40), min_size=2, max_size=2).map(sorted),
