@@ -68,12 +68,12 @@ def stop_line_passages(inputs: Inputs, known_cycles: Cycles) -> StopLines:
         known_cycles,
         until=inputs.end,
     )
-    bound = np.array([_bound(inputs, line.device) for line in inputs.site.lines])[line]
+    apart = np.array([_bound(inputs, each.device) for each in inputs.site.lines])[line]
     with np.errstate(invalid="ignore"):
         late = shown.offset >= inputs.thresholds.red_tolerance
-        certain = shown.margin >= bound
+        certain = shown.margin >= apart
     return StopLines(
-        row, line, shown.known & certain, shown.offset, bound, late & certain, late & ~certain
+        row, line, shown.known & certain, shown.offset, apart, late & certain, late & ~certain
     )
 
 
