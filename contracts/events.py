@@ -78,9 +78,19 @@ CAMERA_COVERED: Final = "camera.covered"
 CAMERA_MOVED: Final = "camera.moved"
 """The camera looks elsewhere than it did."""
 
+CAMERA_MOTION: Final = "camera.motion"
+"""The camera itself says that something moves: `object` is its rule or source, by its own name."""
+
+CAMERA_INSIDE: Final = "camera.inside"
+"""The camera itself says that somebody is within a field of its own: `object` is its rule."""
+
+CAMERA_LINE: Final = "camera.line"
+"""The camera itself says that somebody crossed a line of its own: `object` is its rule. It is no
+passage: class, direction and speed are not known, and it counts for no flow."""
+
 OVER: Final = ".over"
-"""Is appended to the kind of an incident for the event that it is over: `value` is how long it
-lasted [s]."""
+"""Is appended to the kind of an incident, and of what a camera itself says, for the event that it
+is over: `value` is how long it lasted [s]."""
 
 BLINDING: Final = (CAMERA_DARK, CAMERA_COVERED)
 """While one of these lasts, the camera observes nothing."""
@@ -94,4 +104,5 @@ INCIDENTS: Final = (
     CAMERA_COVERED,
     CAMERA_MOVED,
 )
-"""Incidents that begin and end."""
+"""Incidents that begin and end. Those of a camera may be told by the camera itself, too: `object`
+is then the name of its source or rule, where vision has "camera"."""

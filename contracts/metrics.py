@@ -49,6 +49,7 @@ CAMERA_DROPPED: Final = "camera.dropped"
 CAMERA_PROCESSING: Final = "camera.processing_ms"
 DETECTOR_RATE: Final = "camera.detector_rate"
 DETECTOR_TIME: Final = "camera.detector_ms"
+CAMERA_UNMAPPED: Final = "camera.unmapped_events"
 OUTBOX_BYTES: Final = "agent.outbox_bytes"
 BACKLOG_AGE: Final = "agent.backlog_age_s"
 DROPPED_BATCHES: Final = "agent.dropped_batches"
@@ -69,6 +70,8 @@ METRICS: Final = {
         Metric(CAMERA_PROCESSING, "ms", "Zpracování snímku", "Processing of a frame", 0),
         Metric(DETECTOR_RATE, "Hz", "Dotazy na detektor", "Detector requests", 0, 1000),
         Metric(DETECTOR_TIME, "ms", "Doba dotazu na detektor", "Detector request time", 0),
+        # What the camera itself said since the agent started, and nobody knows what to make of.
+        Metric(CAMERA_UNMAPPED, "{event}", "Nevyužité události kamery", "Unused camera events", 0),
         Metric(OUTBOX_BYTES, "By", "Čeká na uložení", "Waiting to be stored", 0),
         Metric(BACKLOG_AGE, "s", "Stáří nejstarší dávky", "Age of the oldest batch", 0),
         Metric(DROPPED_BATCHES, "{batch}", "Ztracené dávky", "Batches dropped", 0),
@@ -123,6 +126,9 @@ METRICS: Final = {
     )
 }
 
+CAMERA_INPUT: Final = "camera.input"
+"""Beginning of the names of the states of a camera's digital inputs: 1 active, 0 not."""
+
 ZONE_OCCUPANCY: Final = "zone.occupancy"
 """Beginning of the names of how many road users of a class stand in a zone."""
 
@@ -141,8 +147,13 @@ def explain(name: str) -> Metric | None:
 
     >>> explain("zone.occupancy.bus-stop.pedestrian").en
     'Road users in zone bus-stop: pedestrian'
+    >>> explain("camera.input.door-1").en
+    'Camera input door-1'
     """
     known = METRICS.get(name)
+    if name.startswith(f"{CAMERA_INPUT}."):
+        token = name.removeprefix(f"{CAMERA_INPUT}.")
+        return Metric(name, "1", f"Vstup kamery {token}", f"Camera input {token}", 0, 1)
     zone, _, kind = name.removeprefix(f"{ZONE_OCCUPANCY}.").partition(".")
     if known or not name.startswith(f"{ZONE_OCCUPANCY}.") or kind not in _KINDS or not zone:
         return known

@@ -32,6 +32,7 @@ from edge.identity.keeper import Keeper
 from edge.incidents import GoingOn
 from edge.models.file import checksum
 from edge.observed import Observed
+from edge.onvif.listen import Listener
 from edge.outbox import Outbox
 from edge.outbox_seal import Seal
 from edge.parts import Parts
@@ -133,7 +134,7 @@ class Agent:
         )
         self._observed = Observed()
         self._detecting, self._moving = DetectorWatch(), MotionWatch()
-        self._parts = Parts(self._make_camera, self._make_sensor, self._fail)
+        self._parts = Parts(self._make_camera, self._make_sensor, self._make_listener, self._fail)
         self._going_on = GoingOn()
         self._pictures = self._make_pictures()
         self._supervisor = Supervisor()
@@ -151,6 +152,9 @@ class Agent:
 
     def _make_sensor(self, sensor: Sensor) -> SensorRun:
         return SensorRun(sensor, self._batcher.add, self._clock)
+
+    def _make_listener(self, camera: Camera) -> Listener:
+        return Listener(camera, self._batcher.add, self._clock)
 
     def _make_pictures(self) -> PictureRoom | None:
         if self._config.pictures is None or self._config.camera is None:
@@ -341,6 +345,8 @@ class Agent:
         ]
         if self._parts.sensors:
             scalars.append(Scalar(now, metrics.BAD_LINES, self._parts.bad))
+        if self._parts.unmapped is not None:
+            scalars.append(Scalar(now, metrics.CAMERA_UNMAPPED, self._parts.unmapped))
         if self._pictures is not None:
             scalars += self._pictures.used(now)
         if trip is not None:

@@ -52,6 +52,8 @@ def _check_camera(camera: Camera, say: Callable[[str], None]) -> bool:
         say(f"          on the ground by {len(camera.calibration)} points")
     else:
         say("          not calibrated: crossings are counted, no tracks are sent")
+    if camera.events:
+        say("          listens to the camera's own events: see `tepna edge cameras events`")
     able = camera.detector is None or _check_detector(camera, say)
     try:
         with open_video(camera, utc_now) as video:

@@ -18,7 +18,7 @@ from edge.agent import Agent
 from edge.config import AgentConfig, Camera, read_config
 from edge.configuration.change import Followed
 from edge.configuration.remote import Remote
-from edge.errors import EdgeError
+from edge.errors import EdgeError, SourceError
 
 app = typer.Typer(
     no_args_is_help=True, help="The agent on the box: camera, sensors, modem, uplink."
@@ -121,6 +121,30 @@ def find(
         _refuse(f"--interface: {fault.strerror}; give an IPv4 address of this machine")
     if not number:
         raise typer.Exit(1)
+
+
+@cameras.command()
+def events(
+    config: ConfigPath,
+    flags: Flags = None,
+    seconds: Annotated[float, typer.Option(min=0, help="How long to listen.")] = 10.0,
+) -> None:
+    """Say which events the ONVIF camera of a configuration offers, and those that come meanwhile.
+
+    Beside each stands what the platform is told of it. Nothing is sent there, and an agent that
+    runs goes on listening. Ends with 1 if the camera does not answer or has no events, with 2 if
+    the configuration cannot be used.
+    """
+    from edge.onvif.show import show_events  # noqa: PLC0415  # not for `run`
+
+    camera = _read(config, flags).camera
+    if camera is None or not camera.source.startswith("onvif"):
+        _refuse(f"{config}: camera.source is no onvif:// address; only such a camera is asked")
+    try:
+        show_events(camera, seconds, typer.echo)
+    except SourceError as fault:
+        typer.echo(str(fault), err=True)
+        raise typer.Exit(1) from fault
 
 
 @app.command()

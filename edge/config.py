@@ -149,6 +149,7 @@ class Camera(_Table):
     user: str | None = Field(None, min_length=1)
     password: SecretStr | None = None
     profile: str | None = Field(None, description="of an ONVIF camera: its name or token")
+    events: bool = Field(False, description="of an ONVIF camera: what it says that happens, too")
     clock: Literal["pts", "arrival", "rtcp"] = "arrival"
     start: AwareDatetime | None = None
     pace: Literal["realtime", "fast"] = "realtime"

@@ -22,6 +22,8 @@ class NetworkKeys(Protocol):
     def password(self) -> object | None: ...  # noqa: D102
     @property
     def profile(self) -> str | None: ...  # noqa: D102
+    @property
+    def events(self) -> bool: ...  # noqa: D102
 
 
 def check_network(camera: NetworkKeys) -> None:
@@ -50,6 +52,8 @@ def check_network(camera: NetworkKeys) -> None:
         msg = "user: source has an account in it already; take it out there"
     elif camera.profile is not None and not scheme.startswith("onvif"):
         msg = "profile: is for onvif://; remove it"
+    elif camera.events and not scheme.startswith("onvif"):
+        msg = "events: only a camera with onvif:// tells any; remove it"
     else:
         return
     raise ValueError(msg)

@@ -7,12 +7,16 @@ from typing import Final, NamedTuple
 
 from edge.camera import CameraWatch
 from edge.config import AgentConfig, Camera
+from edge.onvif.listen import Listener
 from edge.sensors.plugin import Sensor
 from edge.sensors.run import SensorRun
 from edge.threads import Failed, start_thread
 
 PATIENCE: Final = 5.0
 """How long a part may take to end. [s]"""
+
+Part = CameraWatch | SensorRun | Listener
+"""What runs in a thread of its own."""
 
 
 class _Watched(NamedTuple):
@@ -26,12 +30,17 @@ class _Read(NamedTuple):
     thread: threading.Thread
 
 
+class _Heard(NamedTuple):
+    listener: Listener
+    thread: threading.Thread
+
+
 class Parts:
     """What makes an agent's samples.
 
     Parameters
     ----------
-    make_camera, make_sensor
+    make_camera, make_sensor, make_listener
         Make a part that is not started yet.
     failed
         Told what a part died of.
@@ -41,14 +50,17 @@ class Parts:
         self,
         make_camera: Callable[[Camera], CameraWatch],
         make_sensor: Callable[[Sensor], SensorRun],
+        make_listener: Callable[[Camera], Listener],
         failed: Failed,
     ) -> None:
         self._make_camera = make_camera
         self._make_sensor = make_sensor
+        self._make_listener = make_listener
         self._failed = failed
         self._until_done = False
         self._wanted: Camera | None = None
         self._camera: _Watched | None = None
+        self._events: _Heard | None = None
         self._sensors: list[_Read] = []
         self._bad = 0  # of sensors that are gone
 
@@ -77,20 +89,23 @@ class Parts:
 
     def restart_camera(self, camera: Camera | None) -> None:
         """Let the camera's process finish its frame, then begin another one."""
-        if self._camera is not None:
-            _end(*self._camera)
-        self._wanted, self._camera = camera, None
+        for part in (self._camera, self._events):
+            if part is not None:
+                _end(*part)
+        self._wanted, self._camera, self._events = camera, None, None
         if camera is not None:
             watch = self._make_camera(camera)
             self._camera = _Watched(watch, self._start(watch))
+            if camera.events:
+                listener = self._make_listener(camera)
+                self._events = _Heard(listener, self._start(listener))
 
     def stop(self) -> None:
         """End every part; all of them at the same time."""
-        running: list[tuple[CameraWatch | SensorRun, threading.Thread]] = [
+        running: list[tuple[Part, threading.Thread]] = [
             (each.run, each.thread) for each in self._sensors
         ]
-        if self._camera is not None:
-            running.append(self._camera)
+        running += [part for part in (self._camera, self._events) if part is not None]
         for part, _ in running:
             part.stop()
         for _, thread in running:
@@ -131,11 +146,16 @@ class Parts:
         """What could not be read of all sensors so far."""
         return self._bad + sum(run.bad for run in self.sensors)
 
-    def _start(self, part: CameraWatch | SensorRun) -> threading.Thread:
+    @property
+    def unmapped(self) -> int | None:
+        """What the camera itself said and could not be used; None where nobody listens."""
+        return None if self._events is None else self._events.listener.unmapped
+
+    def _start(self, part: Part) -> threading.Thread:
         target = partial(part.run, until_done=self._until_done)
         return start_thread(type(part).__name__, target, self._failed)
 
 
-def _end(part: CameraWatch | SensorRun, thread: threading.Thread) -> None:
+def _end(part: Part, thread: threading.Thread) -> None:
     part.stop()
     thread.join(PATIENCE)

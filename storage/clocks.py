@@ -119,5 +119,9 @@ def estimate(known: Mapping[datetime, int], now: datetime) -> ClockEstimate | No
     if not newest:
         return None
     shortest = min(known[since] for since in newest) / MICROSECONDS
-    age = (now - newest[0]) / timedelta(seconds=1)
+    return from_least(shortest, (now - newest[0]) / timedelta(seconds=1))
+
+
+def from_least(shortest: float, age: float) -> ClockEstimate:
+    """Offset of a clock from the least of received - sent [s], measured at most `age` [s] away."""
     return ClockEstimate(LEAST_DELAY / 2 - shortest, LEAST_DELAY / 2 + DRIFT * age)

@@ -72,6 +72,23 @@ BATCH_TYPES: Final = {
     "captured": "timestamptz", "device": "int4", "boot": "uuid", "seq": "int8",
     "stored": "timestamptz",
 }  # fmt: skip
+# What the devices' clocks are known by: what chrony told with each batch, and the least of
+# received - sent, which tells nothing where a batch was stamped here. NaN: not known.
+CLOCKS: Final[LiteralString] = """
+SELECT min(lower(captured)) AS captured, device,
+       coalesce(min(clock_offset::float8 - clock_error), 'NaN') AS told_low,
+       coalesce(max(clock_offset::float8 + clock_error), 'NaN') AS told_high,
+       coalesce(extract(epoch FROM min(received - sent) FILTER (WHERE received <> sent)), 'NaN')
+           AS least,
+       extract(epoch FROM max(received - lower(captured))) AS age
+FROM batch WHERE device = ANY(%(devices)s) AND simulated = %(simulated)s
+    AND lower(captured) >= %(begin)s AND lower(captured) < %(end)s
+GROUP BY device
+"""
+CLOCK_TYPES: Final = {
+    "captured": "timestamptz", "device": "int4", "told_low": "float8", "told_high": "float8",
+    "least": "float8", "age": "float8",
+}  # fmt: skip
 # When a lost batch was captured nobody knows: it belongs to the minute that reported it. A boot is
 # simulated as its batches are.
 LOSSES: Final[LiteralString] = """
@@ -97,6 +114,7 @@ class Telemetry(NamedTuple):
     flagged: Columns  # observations that may not: how many there were is part of the evidence
     batches: Columns  # by their first sample
     losses: Columns  # by the report
+    clocks: Columns  # of batches by their first sample, a row for each device [s]
 
 
 async def read_telemetry(
@@ -144,4 +162,5 @@ async def read_telemetry(
         flagged={name: column[bad] for name, column in read.items()},
         batches=await read_columns(connection, BATCHES, given, BATCH_TYPES),
         losses=await read_columns(connection, LOSSES, given, LOSS_TYPES),
+        clocks=await read_columns(connection, CLOCKS, given, CLOCK_TYPES),
     )

@@ -6,6 +6,7 @@ from uuid import UUID, uuid5
 
 import numpy as np
 
+from analytics.jobs.clocks import clock_of
 from analytics.jobs.inputs import Inputs
 from analytics.jobs.lights import StopLines
 from analytics.jobs.safety import KINDS, WHO, Conflicts
@@ -18,6 +19,11 @@ from storage.windows import NewIncident
 
 NAMESPACE: Final = UUID("5b1c7c3e-0a0e-5d1e-9d52-1e4f6c1d7a10")
 NOTICE, SERIOUS, SEVERE = 1, 2, 3
+RED_LIGHT: Final = {
+    "red": ("red-light-running", SERIOUS),
+    "insufficient": ("red-light-insufficient", NOTICE),
+}
+"""Kind and severity by the verdict; what is not claimed has a kind of its own."""
 
 
 def conflict_incidents(
@@ -53,9 +59,9 @@ def conflict_incidents(
 
 
 def red_light_incidents(inputs: Inputs, passed: StopLines) -> Iterator[NewIncident]:
-    """One incident for each vehicle that passed on red."""
+    """One incident for each vehicle that passed on red, or seems to: of that a notice only."""
     events = inputs.events
-    for k in np.flatnonzero(passed.running):
+    for k in np.flatnonzero(passed.running | passed.insufficient):
         row, line = passed.row[k], inputs.site.lines[passed.line[k]]
         device, captured = int(events["device"][row]), int(events["captured"][row])
         boot, track = events["boot"][row].tobytes().hex(), int(events["track"][row])
@@ -72,13 +78,27 @@ def red_light_incidents(inputs: Inputs, passed: StopLines) -> Iterator[NewIncide
             ],
             "since_red_s": float(passed.offset[k]),
             "speed_m_s": speed if np.isfinite(speed) else None,
+            "verdict": "red" if passed.running[k] else "insufficient",
+            "clocks": _clocks(inputs, device, float(passed.bound[k])),
             "thresholds": {"red_tolerance_s": inputs.thresholds.red_tolerance},
         }
         middle = ((line.a[0] + line.b[0]) / 2, (line.a[1] + line.b[1]) / 2)
         name = [inputs.names[device], boot, track, line.id, captured]
-        yield new_incident(
-            inputs, "red-light-running", SERIOUS, captured, device, middle, name, evidence
-        )
+        kind, level = RED_LIGHT[evidence["verdict"]]
+        yield new_incident(inputs, kind, level, captured, device, middle, name, evidence)
+
+
+def _clocks(inputs: Inputs, camera: int, bound: float) -> dict[str, Any]:
+    """Say by how much the clocks may be apart, and each clock's offset and its bound."""
+    names = {"camera": inputs.names[camera], "controller": inputs.site.signal_device or ""}
+    found = {role: clock_of(inputs, name) for role, name in names.items()}
+    return {
+        "bound_s": bound if np.isfinite(bound) else None,
+        **{
+            role: None if clock is None else {"offset_s": clock.offset, "error_s": clock.error}
+            for role, clock in found.items()
+        },
+    }
 
 
 def camera_incidents(inputs: Inputs) -> Iterator[NewIncident]:

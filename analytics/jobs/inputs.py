@@ -33,7 +33,10 @@ TABLES: Final = (
     "flagged",
     "batches",
     "losses",
+    "clocks",
 )
+SINCE: Final = ("details", "clocks")
+"""Tables that windows of before do not have: these keep their digests where there are no rows."""
 
 
 class Inputs(NamedTuple):
@@ -54,6 +57,7 @@ class Inputs(NamedTuple):
     flagged: Columns  # observations that nothing is computed from, for their quality
     batches: Columns
     losses: Columns
+    clocks: Columns  # where there is a signal: only its events are compared with another device's
 
     @property
     def end(self) -> int:
@@ -112,6 +116,8 @@ def arrange(
             time = columns["captured"]
             near = (time >= begin - margin) & (time < begin + MINUTE + margin)
             columns = {name: column[near] for name, column in columns.items()}
+        if table == "clocks" and (window.simulated or not len(telemetry.signal["device"])):
+            columns = {name: column[:0] for name, column in columns.items()}
         tables[table] = _sorted(columns)
     return Inputs(
         window=window,
@@ -158,7 +164,7 @@ def digests(inputs: Inputs) -> dict[str, Any]:
     for table in TABLES:
         columns: Columns = getattr(inputs, table)
         rows = len(next(iter(columns.values())))
-        if table == "details" and not rows:  # windows from before there were any keep their digests
+        if table in SINCE and not rows:
             continue
         found[table] = {"rows": rows, "digest": _digest(columns)}
     return found

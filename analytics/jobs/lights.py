@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from analytics.jobs.clocks import clocks_apart
 from analytics.jobs.inputs import Inputs
 from analytics.jobs.parts import part
 from analytics.jobs.roads import WANTED, passages
@@ -23,7 +24,9 @@ class StopLines(NamedTuple):
     line: Indices  # (N,) of the plan
     known: Bools  # (N,) what the signal showed is known
     offset: Floats  # (N,) since the begin of red [s], nan unless on red
+    bound: Floats  # (N,) by which the clocks of camera and controller may be apart [s]
     running: Bools  # (N,) later in red than is tolerated
+    insufficient: Bools  # (N,) the same, but the clocks could explain it: nobody can tell
 
 
 def cycles(inputs: Inputs) -> Cycles:
@@ -40,7 +43,10 @@ def cycles(inputs: Inputs) -> Cycles:
 
 
 def stop_line_passages(inputs: Inputs, known_cycles: Cycles) -> StopLines:
-    """Tell what the signal showed to each vehicle that passed a stop line."""
+    """Tell what the signal showed to each vehicle that passed a stop line.
+
+    Nearer to the begin or the end of red than the clocks may be apart, nobody knows what it showed.
+    """
     phase_of = {approach.id: approach.phase for approach in inputs.site.approaches}
     phases = np.array(
         [
@@ -57,17 +63,25 @@ def stop_line_passages(inputs: Inputs, known_cycles: Cycles) -> StopLines:
     )
     row, line = row[bound], line[bound]
     shown = passages_on_red(
-        inputs.events["captured"][row], phases[line].astype(np.int64), known_cycles
+        inputs.events["captured"][row],
+        phases[line].astype(np.int64),
+        known_cycles,
+        until=inputs.end,
     )
+    apart = np.array([_bound(inputs, each.device) for each in inputs.site.lines])[line]
     with np.errstate(invalid="ignore"):
-        running = shown.offset >= inputs.thresholds.red_tolerance
-    return StopLines(row, line, shown.known, shown.offset, running)
+        late = shown.offset >= inputs.thresholds.red_tolerance
+        certain = shown.margin >= apart
+    return StopLines(
+        row, line, shown.known & certain, shown.offset, apart, late & certain, late & ~certain
+    )
 
 
 def light_parts(inputs: Inputs, known_cycles: Cycles, passed: StopLines) -> Iterator[Part]:
     """Count red-light running and passages with a known signal, by approach.
 
-    Observed is the time in which the camera saw and the signal was known.
+    Observed is the time in which the camera saw and the signal was known, as well as both clocks
+    are: where they may be apart by more than red lasts, there are rows that say so, with no time.
     """
     lines = inputs.site.lines
     for approach in inputs.site.approaches:
@@ -76,11 +90,12 @@ def light_parts(inputs: Inputs, known_cycles: Cycles, passed: StopLines) -> Iter
         ]
         if approach.phase is None or not own:
             continue
-        seen = np.mean([inputs.camera_observed(lines[k].device) for k in own])
-        coverage = (float(seen) * known_share(inputs, known_cycles, approach.phase), WANTED)
+        seen = float(np.mean([inputs.camera_observed(lines[k].device) for k in own]))
+        bound = max(_bound(inputs, lines[k].device) for k in own)
+        coverage = (seen * known_share(inputs, known_cycles, approach.phase, bound), WANTED)
         here = np.isin(passed.line, own)
         known = int(np.count_nonzero(here & passed.known))
-        if coverage[0] > 0 or known:
+        if seen * known_share(inputs, known_cycles, approach.phase) > 0 or known:
             offset = passed.offset[here & passed.running]
             values: dict[str, Any] = {"peak": offset.max()} if len(offset) else {}
             yield part(
@@ -95,9 +110,20 @@ def light_parts(inputs: Inputs, known_cycles: Cycles, passed: StopLines) -> Iter
             yield part("signal_crossings", approach.id, known, coverage=coverage)
 
 
-def known_share(inputs: Inputs, known_cycles: Cycles, phase: int) -> float:
-    """Share of the minute in which the state of a phase is known."""
+def known_share(inputs: Inputs, known_cycles: Cycles, phase: int, bound: float = 0.0) -> float:
+    """Share of the minute in which a phase is known by clocks that may be so much [s] apart."""
     own = known_cycles.phase == phase
-    begin = np.clip(known_cycles.green[own], inputs.begin, inputs.end)
-    end = np.clip(known_cycles.end[own], inputs.begin, inputs.end)
-    return float((end - begin).sum()) / (inputs.end - inputs.begin)
+    green, red = known_cycles.green[own], known_cycles.red[own]
+    end = np.minimum(known_cycles.end[own], inputs.end)
+    apart = bound * MICROSECONDS
+    known = 0.0
+    for since, until in ((green, red), (red, end)):
+        first = np.clip(since + apart, inputs.begin, inputs.end)
+        last = np.clip(until - apart, inputs.begin, inputs.end)
+        known += float(np.maximum(last - first, 0).sum())
+    return known / (inputs.end - inputs.begin)
+
+
+def _bound(inputs: Inputs, camera: str) -> float:
+    """How far the clocks of a camera and of the site's controller may be apart. [s]."""
+    return clocks_apart(inputs, camera, inputs.site.signal_device or "")

@@ -66,10 +66,11 @@ class Passages(NamedTuple):
 
     known: Bools  # (N,) the passage lies in a complete cycle
     offset: Floats  # (N,) since the begin of red [s], nan unless on red
+    margin: Floats  # (N,) to the nearest begin or end of red [s], nan unless known
 
 
-def passages_on_red(time: Times, phase: Indices, cycles: Cycles) -> Passages:
-    """Which passages of a stop line were on red, and how long after its begin.
+def passages_on_red(time: Times, phase: Indices, cycles: Cycles, *, until: int) -> Passages:
+    """Which passages of a stop line were on red, how long after its begin, and how nearly.
 
     Parameters
     ----------
@@ -79,9 +80,12 @@ def passages_on_red(time: Times, phase: Indices, cycles: Cycles) -> Passages:
         Phase that lets it go.
     cycles : Cycles
         As `phase_cycles` gives them.
+    until : int
+        End of the log: a red that goes on may have ended there. [us]
     """
     if len(cycles.phase) == 0:
-        return Passages(np.zeros(len(time), np.bool_), np.full(len(time), np.nan))
+        unknown = np.full(len(time), np.nan)
+        return Passages(np.zeros(len(time), np.bool_), unknown, unknown)
     # Phases are few and moments large: rank the moments so that one search serves all phases.
     moments = np.unique(np.concatenate((cycles.green, time)))
     span = len(moments) + 1
@@ -90,4 +94,11 @@ def passages_on_red(time: Times, phase: Indices, cycles: Cycles) -> Passages:
     at = np.maximum(place, 0)
     known = (place >= 0) & (cycles.phase[at] == phase) & (time < cycles.end[at])
     on_red = known & (time >= cycles.red[at])
-    return Passages(known, np.where(on_red, (time - cycles.red[at]) / 1e6, np.nan))
+    # Red begins where it does, and ends where green begins: this one or the next.
+    changes = (cycles.green[at], cycles.red[at], np.minimum(cycles.end[at], until))
+    margin = np.min([np.abs(time - change) for change in changes], axis=0) / 1e6
+    return Passages(
+        known,
+        np.where(on_red, (time - cycles.red[at]) / 1e6, np.nan),
+        np.where(known, margin, np.nan),
+    )

@@ -3,7 +3,7 @@
 import xml.etree.ElementTree as ET
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 from xml.sax.saxutils import quoteattr
 
 from edge.errors import SourceError
@@ -11,6 +11,8 @@ from edge.onvif.soap import SPACES, Service, ask
 
 PATH: Final = "/onvif/device_service"
 """Where every device has its first service."""
+_OF_ADDRESS: Final = "!$%&'()*+,/:;=?@~"
+"""What stays as it is in a path and a query."""
 _WANTED: Final = "<tt:Stream>RTP-Unicast</tt:Stream><tt:Transport><tt:Protocol>RTSP</tt:Protocol>"
 
 
@@ -42,7 +44,7 @@ class Device:
 
     def profiles(self) -> list[Profile]:
         """List the streams that have pictures, in the camera's order."""
-        answer = self._ask(self._media, "<trt:GetProfiles/>")
+        answer = self.ask(self.service_address("Media"), "<trt:GetProfiles/>")
         found = [_profile(each) for each in answer.iterfind(".//trt:Profiles", SPACES)]
         return [profile for profile in found if profile is not None]
 
@@ -52,7 +54,7 @@ class Device:
             f"<trt:GetStreamUri><trt:StreamSetup>{_WANTED}</tt:Transport></trt:StreamSetup>"
             f"<trt:ProfileToken>{_text(profile.token)}</trt:ProfileToken></trt:GetStreamUri>"
         )
-        address = _found(self._ask(self._media, body), ".//tt:Uri")
+        address = _found(self.ask(self.service_address("Media"), body), ".//tt:Uri")
         parts = urlsplit(address)
         if parts.scheme not in {"rtsp", "rtsps"} or not parts.hostname:
             msg = (
@@ -61,19 +63,32 @@ class Device:
             raise SourceError(msg)
         return _on_host(address, self._service.address)
 
-    @property
-    def _media(self) -> str:
-        answer = self._ask(
+    def service_address(self, category: str) -> str:
+        """Address of its service of this name, such as Media or Events."""
+        answer = self.ask(
             self._service.address,
-            "<tds:GetCapabilities><tds:Category>Media</tds:Category></tds:GetCapabilities>",
+            f"<tds:GetCapabilities><tds:Category>{category}</tds:Category></tds:GetCapabilities>",
         )
-        told = urlsplit(_found(answer, ".//tt:Media/tt:XAddr"))
-        own = urlsplit(self._service.address)
-        return urlunsplit((own.scheme, own.netloc, told.path, told.query, ""))
+        return self.reached(_found(answer, f".//tt:{category}/tt:XAddr"))
 
-    def _ask(self, address: str, body: str) -> ET.Element:
-        service = self._service._replace(address=address)
-        return ask(service, body, created=datetime.now(UTC) + self._ahead)
+    def reached(self, told: str) -> str:
+        """Where an address that the device gives is reached: on the host that it was reached by."""
+        try:
+            parts = urlsplit(told)
+        except ValueError as fault:
+            msg = f"{self._service.address} gives {told[:200]!r}, which is no address"
+            raise SourceError(msg) from fault
+        own = urlsplit(self._service.address)
+        path, query = (quote(each, safe=_OF_ADDRESS) for each in (parts.path, parts.query))
+        return urlunsplit((own.scheme, own.netloc, path, query, ""))
+
+    def ask(
+        self, address: str, body: str, *, header: str = "", patience: float = 0.0
+    ) -> ET.Element:
+        """Send a request to one of its services; the answer may take so much longer [s]."""
+        timeout = self._service.timeout + patience
+        service = self._service._replace(address=address, timeout=timeout)
+        return ask(service, body, created=datetime.now(UTC) + self._ahead, header=header)
 
     def _clock_ahead(self) -> timedelta:
         """How far the device's clock is ahead; anybody may ask, so no account is sent."""

@@ -4,10 +4,11 @@ import base64
 import hashlib
 import secrets
 import ssl
+import time
 import xml.etree.ElementTree as ET
 from datetime import UTC, datetime
 from http import HTTPStatus
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.error import HTTPError
@@ -29,9 +30,13 @@ SPACES: Final = {
     "s": "http://www.w3.org/2003/05/soap-envelope",
     "tds": "http://www.onvif.org/ver10/device/wsdl",
     "trt": "http://www.onvif.org/ver10/media/wsdl",
+    "tev": "http://www.onvif.org/ver10/events/wsdl",
     "tt": "http://www.onvif.org/ver10/schema",
     "d": "http://schemas.xmlsoap.org/ws/2005/04/discovery",
     "a": "http://schemas.xmlsoap.org/ws/2004/08/addressing",
+    "wsa": "http://www.w3.org/2005/08/addressing",
+    "wsnt": "http://docs.oasis-open.org/wsn/b-2",
+    "wstop": "http://docs.oasis-open.org/wsn/t-1",
 }
 _SECURITY: Final = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss"
 
@@ -52,7 +57,9 @@ class Service(NamedTuple):
     ca: Path | None = None
 
 
-def ask(service: Service, body: str, *, created: datetime | None = None) -> ET.Element:
+def ask(
+    service: Service, body: str, *, created: datetime | None = None, header: str = ""
+) -> ET.Element:
     """Send a request; give the body of the answer.
 
     Parameters
@@ -64,13 +71,16 @@ def ask(service: Service, body: str, *, created: datetime | None = None) -> ET.E
     created
         Now, by the device's clock: one that checks it refuses what is minutes away. Without it the
         account is not sent.
+    header
+        What goes before the account, with the same prefixes.
 
     Raises
     ------
     SourceError
         If there is no answer, or none that can be used.
     """
-    header = "" if service.account is None or created is None else token(service.account, created)
+    if service.account is not None and created is not None:
+        header += token(service.account, created)
     spaces = " ".join(f'xmlns:{prefix}="{uri}"' for prefix, uri in SPACES.items())
     text = f"<s:Envelope {spaces}><s:Header>{header}</s:Header><s:Body>{body}</s:Body></s:Envelope>"
     try:
@@ -130,11 +140,14 @@ def _post(service: Service, body: bytes) -> bytes:
     request = Request(  # noqa: S310  # http and https alone: see `edge.onvif.device`
         service.address, body, {"Content-Type": "application/soap+xml; charset=utf-8"}
     )
-    context = ssl.create_default_context(cafile=service.ca)
+    # Reading the system's certificates costs more than all else that a request does.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if service.address.startswith("https:"):
+        context = ssl.create_default_context(cafile=service.ca)
     handlers = [ProxyHandler({}), HTTPSHandler(context=context)]  # a camera is near: no proxy
     try:
         with build_opener(*handlers).open(request, timeout=service.timeout) as answer:
-            return bytes(answer.read(LARGEST))
+            return _body(answer, service.timeout)
     except HTTPError as fault:
         digest = fault.headers.get("WWW-Authenticate", "").startswith("Digest")
         if fault.code != HTTPStatus.UNAUTHORIZED or not (service.account and digest):
@@ -144,7 +157,19 @@ def _post(service: Service, body: bytes) -> bytes:
     known.add_password(None, service.address, *service.account)
     opener = build_opener(*handlers, HTTPDigestAuthHandler(known))
     with opener.open(request, timeout=service.timeout) as answer:
-        return bytes(answer.read(LARGEST))
+        return _body(answer, service.timeout)
+
+
+def _body(answer: HTTPResponse, seconds: float) -> bytes:
+    """Read an answer up to `LARGEST`; one that comes byte by byte takes no longer than others."""
+    deadline, pieces, size = time.monotonic() + seconds, [], 0
+    while size < LARGEST and (piece := answer.read1(LARGEST - size)):
+        if time.monotonic() > deadline:
+            msg = f"its answer is not over after {seconds:g} s"
+            raise TimeoutError(msg)
+        pieces.append(piece)
+        size += len(piece)
+    return b"".join(pieces)
 
 
 def _reason(answer: bytes) -> str:

@@ -148,6 +148,12 @@ class Street:
         )
         self.mark(second)
 
+    def clocks_agree(self, *minutes: int) -> None:
+        """Batches of camera and controller that say how right their clocks are: to the bit."""
+        for minute in minutes or (0, 1):
+            for device in ("cam", "controller"):
+                self.batch(60 * minute, minute + 1, device=device)
+
     def loses(self, second: float, first: int, end: int) -> None:
         self._many(
             "INSERT INTO loss VALUES (%s, %s, int8range(%s, %s), 'outbox-full', %s)",

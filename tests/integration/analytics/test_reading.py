@@ -73,6 +73,7 @@ async def test_incidents_newest_first_page_by_page(
 ) -> None:
     street.camera_works(0, 120)
     street.signal(0)
+    street.clocks_agree()
     for k in range(5):
         street.passes(30 + k, line="stop", track=k)
     await settle(worker)

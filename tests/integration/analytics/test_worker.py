@@ -108,6 +108,7 @@ async def test_red_light_running(street: Any, worker: Worker) -> None:
     street.camera_works(0, 120)
     street.signal(0)
     street.signal(70)
+    street.clocks_agree()
     for second, track in ((10, 1), (22, 2), (23.9, 3), (24.5, 4), (60, 5)):
         street.passes(second, line="stop", track=track)
     street.passes(50, line="stop", track=6, cls=1)  # a pedestrian is not bound by it
@@ -122,6 +123,28 @@ async def test_red_light_running(street: Any, worker: Worker) -> None:
         "SELECT kind, evidence->>'since_red_s' FROM incident ORDER BY captured"
     ).fetchall()
     assert found == [("red-light-running", "1.5"), ("red-light-running", "37.0")]
+
+
+async def test_messages_tell_the_clocks_where_chrony_does_not(street: Any, worker: Worker) -> None:
+    street.camera_works(60, 120)
+    street.signal(0)
+    street.signal(70)
+    street.clocks_agree(1)
+    street.connection.execute("UPDATE batch SET clock_offset = NULL, clock_error = NULL")
+    street.passes(69.8, line="stop", track=1)
+    street.passes(69.95, line="stop", track=2)
+    await settle(worker)
+    found = street.connection.execute("SELECT kind, evidence FROM incident ORDER BY captured")
+    kinds, evidence = zip(*found.fetchall(), strict=True)
+    assert kinds == ("red-light-running", "red-light-insufficient")
+    for each in evidence:
+        assert each["clocks"]["camera"]["offset_s"] == pytest.approx(0)  # sent 0.05 s before
+        assert each["clocks"]["bound_s"] == pytest.approx(2 * (0.05 + 50e-6 * 0.3))
+    street.connection.execute("UPDATE batch SET sent = received")  # as stamped on arrival
+    street.mark(60)
+    await settle(worker)
+    [(kind,), _] = street.connection.execute("SELECT kind FROM incident").fetchall()
+    assert kind == "red-light-insufficient"
 
 
 async def test_queue(street: Any, worker: Worker) -> None:

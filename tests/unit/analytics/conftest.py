@@ -11,6 +11,7 @@ from analytics.metrics import Thresholds
 from contracts.clock import MICROSECONDS, to_micros
 from storage.telemetry import (
     BATCH_TYPES,
+    CLOCK_TYPES,
     DETAIL_TYPES,
     EVENT_TYPES,
     LOSS_TYPES,
@@ -91,13 +92,31 @@ class Recorder:
                 *velocity, angle, sd,
             ))  # fmt: skip
 
-    def inputs(self, *, thresholds: Thresholds | None = None, order: Any = None) -> Inputs:
+    def lights(self, *cycles: float, device: int = 2) -> None:
+        """Phase 2: 20 s of green and 3 s of yellow, then red; what the minute has of it."""
+        for begin in cycles:
+            for second, code in ((begin, 1), (begin + 20, 8), (begin + 23, 10)):
+                if second >= 60:
+                    continue
+                self.rows["signal"].append((self.at(second), device, code, 2))
+
+    def clock(
+        self, device: int, *, told: tuple[float, float] = (np.nan, np.nan), least: float = np.nan,
+        age: float = 0.0,
+    ) -> None:  # fmt: skip
+        """What the batches of a device told of its clock."""
+        self.rows["clocks"].append((self.at(0), device, *told, least, age))
+
+    def inputs(
+        self, *, thresholds: Thresholds | None = None, order: Any = None, simulated: bool = False,
+        plan: dict[str, Any] = PLAN,
+    ) -> Inputs:  # fmt: skip
         point_types = {k: v for k, v in PIECE_TYPES.items() if k != "delay"}
         types = {
             "points": point_types, "events": EVENT_TYPES, "details": DETAIL_TYPES,
             "signal": SIGNAL_TYPES,
             "observations": OBSERVATION_TYPES, "flagged": OBSERVATION_TYPES,
-            "batches": BATCH_TYPES, "losses": LOSS_TYPES,
+            "batches": BATCH_TYPES, "losses": LOSS_TYPES, "clocks": CLOCK_TYPES,
         }  # fmt: skip
         tables = {}
         for table, columns in types.items():
@@ -106,9 +125,9 @@ class Recorder:
                 name: np.array([row[k] for row in rows], DTYPES[kind])
                 for k, (name, kind) in enumerate(columns.items())
             }
-        window = Window(1, MINUTE, simulated=False)
+        window = Window(1, MINUTE, simulated=simulated)
         return arrange(
-            window, PLAN, thresholds or Thresholds(), {"cam": 1, "controller": 2, "other": 3},
+            window, plan, thresholds or Thresholds(), {"cam": 1, "controller": 2, "other": 3},
             Telemetry(**tables),
         )  # fmt: skip
 

@@ -54,14 +54,35 @@ def test_a_log_that_stops_is_believed_for_so_long() -> None:
 def test_offset_from_the_begin_of_red() -> None:
     time = np.array([10, 21, 23, 25.5, 69.9, 70, 63, 500]) * SECOND
     phase = np.array([2, 2, 2, 2, 2, 2, 4, 2])
-    found = passages_on_red(time.astype(np.int64), phase, cycles(*PLAN))
+    found = passages_on_red(time.astype(np.int64), phase, cycles(*PLAN), until=600 * SECOND)
     assert found.known.tolist() == [True] * 7 + [False]
     assert found.offset == pytest.approx(
         [np.nan, np.nan, 0, 2.5, 46.9, np.nan, 0, np.nan], nan_ok=True
     )
+    assert found.margin == pytest.approx([10, 2, 0, 2.5, 0.1, 0, 0, np.nan], nan_ok=True)
+
+
+def test_a_red_that_goes_on_may_end_with_the_log() -> None:
+    found = passages_on_red(
+        np.array([59 * SECOND]), np.array([2]), cycles(*PLAN[:4]), until=60 * SECOND
+    )
+    assert (found.offset.tolist(), found.margin.tolist()) == ([36], [1])
+
+
+@given(st.floats(0, 209), st.floats(-5, 5))
+def test_what_is_further_from_red_than_clocks_are_apart_is_the_same_by_both(
+    second: float, apart: float
+) -> None:
+    time = np.array([second, second + apart]) * SECOND
+    found = passages_on_red(
+        time.astype(np.int64), np.array([2, 2]), cycles(*PLAN), until=500 * SECOND
+    )
+    if found.known.all() and found.margin[0] > abs(apart) + 1e-5:
+        assert np.isnan(found.offset[0]) == np.isnan(found.offset[1])
 
 
 def test_unknown_phase_or_no_log_is_unknown_not_green() -> None:
     time, phase = np.array([10 * SECOND]), np.array([3])
-    assert not passages_on_red(time, phase, cycles(*PLAN)).known.any()
-    assert not passages_on_red(time, np.array([2]), cycles()).known.any()
+    until = 600 * SECOND
+    assert not passages_on_red(time, phase, cycles(*PLAN), until=until).known.any()
+    assert not passages_on_red(time, np.array([2]), cycles(), until=until).known.any()

@@ -34,7 +34,13 @@ def test_names_of_data_are_translated():
     for language in LANGUAGES:
         known = catalogue(language)
         assert all(f"road_user.{user.name.lower()}" in known for user in RoadUser)
-        kinds = {"conflict", "red-light-running", *CAMERA_EVENTS, *INCIDENTS}
+        kinds = {
+            "conflict",
+            "red-light-running",
+            "red-light-insufficient",
+            *CAMERA_EVENTS,
+            *INCIDENTS,
+        }
         kinds |= {kind + OVER for kind in INCIDENTS}
         assert all(f"incident_kind.{kind}" in known for kind in kinds)
 

@@ -2,8 +2,9 @@ import base64
 import hashlib
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -135,6 +136,22 @@ def test_what_is_no_device_is_refused(answer: bytes) -> None:
     ):
         ask(Service(address, None, 5.0), "<tds:X/>")
     assert list(matches(answer)) == []
+
+
+def test_an_answer_that_comes_byte_by_byte_is_given_up() -> None:
+    def drip(request: BaseHTTPRequestHandler, _: str) -> None:
+        request.send_response(200)
+        request.end_headers()
+        with suppress(BrokenPipeError, ConnectionResetError):  # who gave up has hung up
+            for _ in range(1000):
+                request.wfile.write(b" ")
+                time.sleep(0.01)
+
+    with (
+        answering(drip) as address,
+        pytest.raises(SourceError, match=r"does not answer: its answer is not over after 0\.1 s"),
+    ):
+        ask(Service(address, None, 0.1), "<tds:X/>")
 
 
 def test_nobody_there_is_told() -> None:
