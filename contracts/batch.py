@@ -9,7 +9,7 @@ packed as the schema's own module says.
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
@@ -19,8 +19,8 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
+from contracts import readings, series
 from contracts.clock import MICROSECONDS
-from contracts.readings import pack_names, pack_readings, unpack_names, unpack_readings
 from contracts.rice import RiceError
 from contracts.trajectories import Extents, pack_tracks, unpack_tracks
 
@@ -62,6 +62,8 @@ SCHEMAS: Final = {
         _schema("obs", 1, "t:i8 metric:u2 value:f8 quality:u1"),
         # The same, metric by metric, see `contracts.readings`.
         _schema("obs", 2, "t:i8 metric:u2 value:f8 quality:u1"),
+        # The same in fewer bytes, see `contracts.series`.
+        _schema("obs", 3, "t:i8 metric:u2 value:f8 quality:u1"),
         # Sorted by (track, t). x, y: ground [m]; vx, vy [m/s]; heading [rad]; sd: of x, y [m].
         _schema(
             "tracks",
@@ -91,8 +93,31 @@ SCHEMAS: Final = {
         _schema("signal", 1, "t:i8 code:u2 parameter:u2"),
     )
 }
-CODES: Final = {"tracks/2": 1, "obs/2": 2}
+CODES: Final = {"tracks/2": 1, "obs/2": 2, "obs/3": 3}
 """What names a schema whose batches are arrays."""
+
+
+class _Coding(NamedTuple):
+    """How the columns and the names of such a schema become bytes, and back."""
+
+    pack: Callable[[Columns], tuple[Extents, bytes]]
+    unpack: Callable[[Extents, bytes, int], dict[str, NDArray[Any]]]
+    pack_names: Callable[[list[str]], list[str] | bytes]
+    unpack_names: Callable[[list[str] | bytes], list[str]]
+
+
+_CODINGS: Final = {
+    "tracks/2": _Coding(pack_tracks, unpack_tracks, lambda _: [], readings.unpack_names),
+    "obs/2": _Coding(
+        readings.pack_readings,
+        readings.unpack_readings,
+        readings.pack_names,
+        readings.unpack_names,
+    ),
+    "obs/3": _Coding(
+        series.pack_series, series.unpack_series, series.pack_names, series.unpack_names
+    ),
+}
 
 STREAMS: Final = frozenset(schema.stream for schema in SCHEMAS.values())
 
@@ -297,8 +322,8 @@ def _encode_array(batch: Batch, schema: Schema) -> bytes:
         if column.shape != (batch.rows,):
             raise BatchError("bad-column", f"{name} is {column.shape}, not ({batch.rows},)")
         _check_names(name, column, batch.names)
-    is_obs = schema.stream == "obs"
-    extents, packed = (pack_readings if is_obs else pack_tracks)(columns)
+    coding = _CODINGS[batch.schema]
+    extents, packed = coding.pack(columns)
     array = _Array(
         code=CODES[batch.schema],
         device=batch.device,
@@ -312,7 +337,7 @@ def _encode_array(batch: Batch, schema: Schema) -> bytes:
         clock_offset=_micros(batch.clock_offset),
         clock_error=_micros(batch.clock_error),
         gone=batch.gone,
-        names=pack_names(batch.names) if is_obs else [],
+        names=coding.pack_names(batch.names),
     )
     _check_header(_header(array, batch.names))
     return _short(array)
@@ -324,11 +349,11 @@ def _decode_array(payload: bytes) -> Batch:
         raise BatchError("unknown-schema", f"code {array.code}; known are {CODES}")
     schema = SCHEMAS[_SCHEMA_OF[array.code]]
     _check_columns(schema, schema.dtypes.keys(), array.rows)
-    unpack = unpack_readings if schema.stream == "obs" else unpack_tracks
+    coding = _CODINGS[schema.id]
     try:
-        header = _header(array, unpack_names(array.names))
+        header = _header(array, coding.unpack_names(array.names))
         _check_header(header)
-        columns = unpack(array.extents, array.packed, array.rows) or schema.empty()
+        columns = coding.unpack(array.extents, array.packed, array.rows) or schema.empty()
     except RiceError as fault:
         raise BatchError("bad-column", str(fault)) from fault
     for name, column in columns.items():

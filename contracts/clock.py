@@ -41,3 +41,12 @@ def from_micros(micros: int) -> datetime:
     '1970-01-01T00:00:01.500000+00:00'
     """
     return _EPOCH + timedelta(microseconds=micros)
+
+
+def milliseconds(seconds: float) -> float:
+    """Milliseconds, to the microsecond: no clock of ours tells less.
+
+    >>> milliseconds(0.0123456789)
+    12.346
+    """
+    return round(1e3 * seconds, 3)

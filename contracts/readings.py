@@ -22,10 +22,12 @@ Columns = Mapping[str, NDArray[Any]]
 DIGITS: Final = 9
 """Most digits after the point."""
 
+AS_IT_IS: Final = DIGITS + 1
+"""Instead of a number of digits: what is no decimal."""
+
 NAMES_BYTES: Final = 1 << 20
 """Names that are longer together are no names."""
 
-_AS_IT_IS: Final = DIGITS + 1  # instead of a number of digits
 _EXACT: Final = 1 << 52  # whole numbers up to which a float64 is exact
 _LENGTH: Final = 3  # bytes of the length of the first part
 
@@ -61,7 +63,7 @@ def pack_readings(columns: Columns) -> tuple[Extents, bytes]:
     frames, frame = np.unique(t, return_inverse=True)
     frame = frame.astype(np.int64)
     first = np.concatenate([[0], np.flatnonzero(np.diff(metric)) + 1])
-    parts = [_decimals(part) for part in np.split(value, first[1:])]
+    parts = [decimals(part) for part in np.split(value, first[1:])]
     apart = np.diff(frames)
     about = pack(
         [
@@ -77,7 +79,7 @@ def pack_readings(columns: Columns) -> tuple[Extents, bytes]:
     rest = b"".join(
         part.tobytes()
         for part, (digits, _) in zip(np.split(value, first[1:]), parts, strict=True)
-        if digits == _AS_IT_IS
+        if digits == AS_IT_IS
     )
     streams = [
         stream for _, numbers in parts if numbers is not None
@@ -115,14 +117,15 @@ def unpack_readings(extents: Extents, packed: bytes, rows: int) -> dict[str, NDA
     frame = summed(frame, first, count)
     metric = extents.track + np.cumsum(np.concatenate([[0], other]))
     quality = np.cumsum(quality)
-    _bound("frame", frame, frames)
-    _bound("metric", metric, 1 << 16)
-    _bound("quality", quality, 1 << 8)
-    _bound("number of digits", digits, _AS_IT_IS + 1)
+    bound("frame", frame, frames)
+    bound("metric", metric, 1 << 16)
+    bound("quality", quality, 1 << 8)
+    bound("number of digits", digits, AS_IT_IS + 1)
+    as_it_is, whole, lengths = parted(packed[begin:], digits, count)
     return {
         "t": frame_times(extents, gaps)[frame],
         "metric": np.repeat(metric, count).astype("<u2"),
-        "value": _values(packed[begin:], digits, count),
+        "value": values(as_it_is, unpack(whole, lengths), digits, count),
         "quality": quality.astype("u1"),
     }
 
@@ -155,19 +158,41 @@ def unpack_names(packed: list[str] | bytes) -> list[str]:
         names = zstandard.ZstdDecompressor(dict_data=_LIKELY).decompress(
             packed, allow_extra_data=False
         )
-        return names.decode().split("\0")
-    except (zstandard.ZstdError, UnicodeDecodeError) as fault:
+    except zstandard.ZstdError as fault:
+        msg = f"names: {fault}"
+        raise RiceError(msg) from fault
+    return split_names(names)
+
+
+def split_names(joined: bytes) -> list[str]:
+    """Names that were joined.
+
+    Raises
+    ------
+    RiceError
+        If they are no text.
+    """
+    try:
+        return joined.decode().split("\0")
+    except UnicodeDecodeError as fault:
         msg = f"names: {fault}"
         raise RiceError(msg) from fault
 
 
-def _bound(what: str, numbers: Integers, end: int) -> None:
+def bound(what: str, numbers: Integers, end: int) -> None:
+    """Refuse numbers outside of [0, end).
+
+    Raises
+    ------
+    RiceError
+        If there are such.
+    """
     if numbers.min() < 0 or numbers.max() >= end:
         msg = f"a {what} that is not in [0, {end})"
         raise RiceError(msg)
 
 
-def _decimals(values: NDArray[np.float64]) -> tuple[int, Integers | None]:
+def decimals(values: NDArray[np.float64]) -> tuple[int, Integers | None]:
     """Fewest digits after the point that all need, and the whole numbers that they are then."""
     with np.errstate(over="ignore", invalid="ignore"):
         for digits in range(DIGITS + 1):
@@ -176,21 +201,44 @@ def _decimals(values: NDArray[np.float64]) -> tuple[int, Integers | None]:
                 break
             if ((scaled + 0.0) / 10.0**digits).tobytes() == values.tobytes():  # no -0, to the bit
                 return digits, scaled.astype(np.int64)
-    return _AS_IT_IS, None
+    return AS_IT_IS, None
 
 
-def _values(packed: bytes, digits: Integers, count: Integers) -> NDArray[np.float64]:
-    is_whole = digits != _AS_IT_IS
+def values(
+    as_it_is: bytes, numbers: Integers, digits: Integers, count: Integers
+) -> NDArray[np.float64]:
+    """Values of metrics, each with so many digits and readings.
+
+    Parameters
+    ----------
+    as_it_is
+        Values of metrics that are no decimals.
+    numbers
+        Whole numbers of the others: of each the first, then the steps.
+    """
+    is_whole = digits != AS_IT_IS
+    count_whole = count[is_whole]
+    numbers = summed(numbers, np.cumsum(count_whole) - count_whole, count_whole)
+    found = np.empty(int(count.sum()), "<f8")
+    rows = np.repeat(is_whole, count)
+    found[rows] = numbers / 10.0 ** np.repeat(digits[is_whole], count_whole)
+    found[~rows] = np.frombuffer(as_it_is, "<f8")
+    return found
+
+
+def parted(packed: bytes, digits: Integers, count: Integers) -> tuple[bytes, bytes, Integers]:
+    """Values that are kept as they are, bytes of the others, and the lengths of their streams.
+
+    Raises
+    ------
+    RiceError
+        If there are fewer bytes than that.
+    """
+    is_whole = digits != AS_IT_IS
     size = 8 * int(count[~is_whole].sum())
     if len(packed) < size:
         msg = f"{len(packed)} bytes, not {size} and more"
         raise RiceError(msg)
-    count_whole = count[is_whole]
-    lengths = np.stack([np.ones_like(count_whole), count_whole - 1], axis=1).ravel()
-    numbers = unpack(packed[size:], lengths)
-    numbers = summed(numbers, np.cumsum(count_whole) - count_whole, count_whole)
-    values = np.empty(int(count.sum()), "<f8")
-    rows = np.repeat(is_whole, count)
-    values[rows] = numbers / 10.0 ** np.repeat(digits[is_whole], count_whole)
-    values[~rows] = np.frombuffer(packed, "<f8", size // 8)
-    return values
+    count = count[is_whole]
+    lengths = np.stack([np.ones_like(count), count - 1], axis=1).ravel()
+    return packed[:size], packed[size:], lengths

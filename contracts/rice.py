@@ -96,7 +96,7 @@ def _unary(body: NDArray[np.uint8], count: int) -> tuple[Integers, int]:
     """Numbers of zeros before each of so many ones, and the bit after the last one."""
     if not count:
         return np.zeros(0, np.int64), 0
-    bits = np.unpackbits(body[: (count * (ESCAPE + 1) + 7) // 8])
+    bits = np.unpackbits(body[: (count * (ESCAPE + 1) + 7) // 8]).view(np.bool_)
     ends = np.flatnonzero(bits)[:count]
     if len(ends) < count:
         msg = f"{len(ends)} numbers, not {count}"
@@ -117,7 +117,7 @@ def _split(numbers: NDArray[np.uint64]) -> int:
     tried = {
         code
         for code, k in enumerate(SPLITS)
-        if any(at - 2 <= k <= at for at in (middle, mean)) or (k > 12 and middle > 12)  # noqa: PLR2004
+        if any(at - 2 <= k <= at for at in (middle, mean)) or (k > 12 and mean > 12)  # noqa: PLR2004
     } or {0}
     return min(sorted(tried), key=lambda code: _cost(numbers, SPLITS[code]))
 
@@ -147,8 +147,6 @@ def _plain(numbers: NDArray[np.uint64], k: Integers) -> NDArray[np.uint8]:
 def _gathered(body: NDArray[np.uint8], at: Integers, k: Integers) -> Integers:
     """Numbers of k bits each, from these bits on."""
     padded = np.append(body, np.zeros(4, np.uint8))  # four bytes hold 24 bits wherever they begin
-    byte = at >> 3
-    window = np.zeros(len(at), np.int64)
-    for i in range(4):
-        window = window << 8 | padded[byte + i]
+    windows: NDArray[np.uint32] = np.ndarray(len(body) + 1, ">u4", padded, strides=(1,))
+    window: Integers = windows[at >> 3].astype(np.int64)
     return window >> (32 - (at & 7) - k) & ((1 << k) - 1)

@@ -281,7 +281,8 @@ def _carried(velocity: Integers | None, shape: _Shape) -> Integers:
     if velocity is None:
         return np.zeros(len(shape.frame), _INT)
     scale = round(MICROSECONDS * POSITION / VELOCITY)
-    carried = (np.roll(velocity, 1) * shape.elapsed + scale // 2) // scale
+    carried = np.zeros(len(velocity), _INT)
+    carried[1:] = (velocity[:-1] * shape.elapsed[1:] + scale // 2) // scale
     carried[shape.first] = 0
     return carried
 

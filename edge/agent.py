@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 from contracts import metrics
 from contracts.batch import Batch
-from contracts.clock import MICROSECONDS, Clock
+from contracts.clock import MICROSECONDS, Clock, milliseconds
 from contracts.events import (
     CAMERA_BACK,
     CAMERA_FROZEN,
@@ -340,7 +340,7 @@ class Agent:
         trip = self._uplink.take_round_trip()
         scalars = [
             Scalar(now, metrics.OUTBOX_BYTES, stock.bytes),
-            Scalar(now, metrics.BACKLOG_AGE, max(age, 0) / MICROSECONDS),
+            Scalar(now, metrics.BACKLOG_AGE, round(max(age, 0) / MICROSECONDS, 3)),
             Scalar(now, metrics.DROPPED_BATCHES, stock.dropped),
         ]
         if self._parts.sensors:
@@ -350,7 +350,7 @@ class Agent:
         if self._pictures is not None:
             scalars += self._pictures.used(now)
         if trip is not None:
-            scalars.append(Scalar(now, metrics.UPLINK_ROUND_TRIP, 1e3 * trip))
+            scalars.append(Scalar(now, metrics.UPLINK_ROUND_TRIP, milliseconds(trip)))
         return scalars
 
     def _traffic(self) -> list[Scalar]:
@@ -373,7 +373,7 @@ class Agent:
     def _flush_often(self) -> None:
         while not self._stopping.wait(self._config.batches.max_age_s):
             self._flushed = time.monotonic()
-            if self._batcher.flush():
+            if self._batcher.flush(self._config.batches.patient_age_s):
                 self._uplink.wake()
 
     def _keep(self, batches: Sequence[Batch]) -> None:

@@ -136,6 +136,9 @@ class Batches(_Table):
     """When a batch is closed."""
 
     max_age_s: Positive = 0.5
+    patient_age_s: Positive = Field(
+        5.0, description="the same of link, energy, occupancy and how the agent is [s]"
+    )
 
 
 class Camera(_Table):

@@ -5,7 +5,7 @@ from collections import deque
 from math import isnan
 from typing import Final
 
-from contracts.clock import MICROSECONDS
+from contracts.clock import MICROSECONDS, milliseconds
 from contracts.events import DETECTOR_LOST, DETECTOR_READY, MOTION_BACK, MOTION_LOST
 from contracts.metrics import DETECTOR_RATE, DETECTOR_TIME
 from edge.batches import Event, Scalar
@@ -76,7 +76,7 @@ class DetectorWatch:
         t = (self._second + 1) * MICROSECONDS - 1  # the second's last, as of all that is observed
         scalars = [Scalar(t, DETECTOR_RATE, self._asked)]
         if self._asked:
-            scalars.append(Scalar(t, DETECTOR_TIME, 1e3 * self._spent / self._asked))
+            scalars.append(Scalar(t, DETECTOR_TIME, milliseconds(self._spent / self._asked)))
         self._asked, self._spent = 0, 0.0
         return scalars
 

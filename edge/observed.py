@@ -5,7 +5,7 @@ No road user on a working camera is zero; no camera is missing. Only this tells 
 
 from typing import Final, NamedTuple
 
-from contracts.clock import MICROSECONDS
+from contracts.clock import MICROSECONDS, milliseconds
 from contracts.metrics import CAMERA_DROPPED, CAMERA_FRAMES, CAMERA_OBSERVED, CAMERA_PROCESSING
 from edge.batches import Scalar
 
@@ -113,5 +113,6 @@ class Observed:
                 Scalar(t, CAMERA_DROPPED, part.dropped),
             ]
             if part.frames:
-                scalars.append(Scalar(t, CAMERA_PROCESSING, 1e3 * part.processing / part.frames))
+                mean = part.processing / part.frames
+                scalars.append(Scalar(t, CAMERA_PROCESSING, milliseconds(mean)))
         return scalars

@@ -25,8 +25,14 @@ from edge.uplink import Uplink
 
 PACE = 0.05  # batches every so often [s]
 REPORT = 0.5  # look for losses of earlier boots every so often [s]
-ROWS = {"obs/1": 20, "obs/2": 20, "tracks/1": 10, "tracks/2": 10, "events/1": 3, "events/2": 3}
-EVERY = {"obs/1": 2, "obs/2": 2, "tracks/1": 3, "tracks/2": 4, "events/1": 5, "events/2": 7}
+ROWS = {
+    "obs/1": 20, "obs/2": 20, "obs/3": 20,
+    "tracks/1": 10, "tracks/2": 10, "events/1": 3, "events/2": 3,
+}  # fmt: skip
+EVERY = {
+    "obs/1": 2, "obs/2": 2, "obs/3": 2,
+    "tracks/1": 3, "tracks/2": 4, "events/1": 5, "events/2": 7,
+}  # fmt: skip
 """Each so many rounds."""
 SPARE = sum(ROWS.values())  # samples of one round: a kill may come before they are told
 
@@ -74,7 +80,7 @@ def main(config_file: Path, first: int, max_bytes: int, uplink_class: type[Uplin
     )
     uplink = uplink_class(config, outbox, clock=orders.clock)
     uplink.start(lambda _: os.abort())
-    empty = make_batch("obs/2", config.device, outbox.boot, 0, 0, 0, rows=0)
+    empty = make_batch("obs/3", config.device, outbox.boot, 0, 0, 0, rows=0)
     reported = time.monotonic()
     with outbox:
         for batches in rounds(config.device, outbox.boot, first, orders):

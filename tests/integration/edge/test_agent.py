@@ -284,7 +284,7 @@ def test_pictures_for_who_has_the_token(
     )
     assert len(began) == len(ended) == 1
     assert ended[0]["value"] >= 5000
-    assert platform.values("pictures.still_bytes")[-1] == len(got)
+    eventually("its bytes", lambda: platform.values("pictures.still_bytes")[-1] == len(got))
     assert agent.terminate() == 0
 
 

@@ -339,6 +339,6 @@ def test_every_stream_has_a_schema_that_says_when() -> None:
     for key, schema in SCHEMAS.items():
         assert key == schema.id
         assert key.partition("/")[0] == schema.stream
-        assert key in {f"{schema.stream}/1", f"{schema.stream}/2"}
+        assert key in {f"{schema.stream}/{version}" for version in (1, 2, 3)}
         assert schema.dtypes["t"] == np.dtype("<i8")
         assert all(len(column) == 0 for column in schema.empty().values())

@@ -52,7 +52,7 @@ def test_each_kind_becomes_its_schema(batcher: Batcher, sink: Sink) -> None:
     batcher.add([Scalar(5, "air.temperature", 22.0), Event(CROSSING, 6, "south", -1)])
     batcher.add_tracks(tracks([1], [7]))
     assert batcher.flush() == 4
-    (obs,), (signal,) = sink.of("obs/2"), sink.of("signal/1")
+    (obs,), (signal,) = sink.of("obs/3"), sink.of("signal/1")
     (events,), (points,) = sink.of("events/1"), sink.of("tracks/2")
     assert [obs.names[i] for i in obs.columns["metric"]] == [
         "air.temperature", "air.temperature", "noise.level",
@@ -78,6 +78,33 @@ def test_nothing_makes_no_batch(batcher: Batcher, sink: Sink) -> None:
     batcher.flush()
     assert batcher.flush() == 0
     assert len(sink.batches) == 1
+
+
+def test_what_nobody_waits_for_stays_until_it_is_worth_a_batch(sink: Sink) -> None:
+    now = 100.0
+    batcher = Batcher("a/b", simulated=False, sink=sink, clock=lambda: NOW, monotonic=lambda: now)
+
+    def names_after(seconds: float) -> list[list[str]]:
+        nonlocal now
+        now += seconds
+        sink.batches.clear()
+        batcher.flush(5.0)
+        return [batch.names for batch in sink.batches]
+
+    batcher.add([Scalar(1, "modem.rsrp", -90.0), Scalar(2, "own", 1.0), Event(CROSSING, 2, "n")])
+    assert names_after(0.5) == [[CROSSING, "n", ""], ["own"]]
+    batcher.add([Scalar(3, "meter.power", 1.5), Scalar(4, "air.pm10", 20.0)])
+    assert names_after(0.5) == [["air.pm10"]]
+    assert names_after(3.75) == [], "the first of them came 4.75 s ago"
+    batcher.add([Scalar(5, "own", 1.0)])
+    assert names_after(0.25) == [["meter.power", "modem.rsrp", "own"]], "one batch"
+    assert names_after(60.0) == []
+    batcher.add([Scalar(6, "camera.frames", 25.0)])
+    assert names_after(0.1) == [], "5 s begin anew"
+    batcher.add(Scalar(n, "camera.frames", 25.0) for n in range(NAMED_ROWS))
+    assert names_after(0.1) == [["camera.frames"], ["camera.frames"]], "full"
+    batcher.add([Scalar(7, "uplink.round_trip", 20.0)])
+    assert batcher.flush() == 1, "who wants all of it gets all of it"
 
 
 def test_what_is_out_of_range_is_kept_and_marked(batcher: Batcher, sink: Sink) -> None:
@@ -113,7 +140,7 @@ def test_no_batch_is_too_large_for_the_wire(batcher: Batcher, sink: Sink) -> Non
     batcher.add(Scalar(int(rng.integers(1 << 62)), name, float(rng.random())) for name in names)
     batcher.flush()
     assert sum(b.rows for b in sink.of("tracks/2")) == rows
-    assert [n for b in sink.of("obs/2") for n in b.names] == names
+    assert [n for b in sink.of("obs/3") for n in b.names] == names
     assert all(len(encode(batch)) < 0.7 * MAX_BYTES for batch in sink.batches)
 
 
