@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 from contracts import metrics
 from contracts.batch import Batch
+from contracts.chrony import clock_quality
 from contracts.clock import MICROSECONDS, Clock
 from contracts.events import (
     CAMERA_BACK,
@@ -22,7 +23,6 @@ from contracts.messages import Flush, InstallVersion, Ping, RestartCamera
 from contracts.version import __version__
 from edge.batches import Batcher, Event, Scalar
 from edge.camera import CameraWatch
-from edge.chrony import clock_quality
 from edge.commands import Commands, RefusedError
 from edge.config import AgentConfig, Camera
 from edge.configuration.change import Followed, change
