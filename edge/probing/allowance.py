@@ -60,10 +60,14 @@ class Allowance:
         self._fill()
         return kind in self._costs and self._levels[kind] >= self._costs[kind]
 
-    def take(self, kind: str) -> None:
-        """Take what a probe of this kind costs, which must be there."""
+    def take(self, kind: str) -> bool:
+        """Take what a probe of this kind costs, which must be there; False: the disk is full."""
         self._levels[kind] -= self._costs[kind]
-        write_durably(self._path, msgspec.json.encode(self._levels), 0o600)
+        try:
+            write_durably(self._path, msgspec.json.encode(self._levels), 0o600)
+        except OSError:
+            return False  # after a restart nobody would know of it: nothing is sent
+        return True
 
     def _fill(self) -> None:
         now = self._monotonic()

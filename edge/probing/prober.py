@@ -138,7 +138,7 @@ class Prober:
         trip = self._came.at - sent
         error = own.error + answer.clock_error
         if not -error <= up <= trip + error:
-            return Delays(reason=f"a clock is wrong: {up:.3f} s of a round trip of {trip:.3f} s")
+            return Delays(reason="a clock is wrong by more than it says")
         return Delays(up, trip - up, error)
 
     def rate(self, may_go: Callable[[], bool]) -> Rate | None:
@@ -171,6 +171,8 @@ class Prober:
             self._publish("load", secrets.token_bytes(PIECE), qos=1)  # incompressible
             for _ in range(pieces)
         ]
+        if None in sent:
+            return None
         with self._changed:
             heard = self._acknowledged
             self._changed.wait_for(

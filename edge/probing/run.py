@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 TICK: Final = 1.0
 """How often it is looked whether a probe may go: none goes more often. [s]"""
+PATIENCE: Final = 5.0
+"""How long the end of the last probe may take. [s]"""
 MBIT: Final = 1e6 / 8
 """[byte]"""
 MS: Final = 1e3
@@ -85,15 +87,14 @@ class Probing:
         self._stopping.set()
         self.prober.close()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(PATIENCE)
 
     def turn(self) -> None:
         """Send what has been saved up for and is in nobody's way; add what it says."""
         for kind, size in self._most.items():
             if self._stopping.is_set() or not self._allowance.has(kind):
                 continue
-            if self._may_go(kind, size):
-                self._allowance.take(kind)
+            if self._may_go(kind, size) and self._allowance.take(kind):
                 at = self._clock()
                 found = dict(self._measures[kind]())
                 found[metrics.PROBE_BYTES] = self.prober.take_bytes()

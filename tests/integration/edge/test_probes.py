@@ -132,7 +132,10 @@ def test_each_way_has_its_own_delay_with_the_error_of_both_clocks(far: Far, prob
 @pytest.mark.usefixtures("ingest")
 @pytest.mark.parametrize(
     ("own", "reason"),
-    [(ClockQuality(), "this box's clock is not known"), (ClockQuality(1, 0.001), "a clock is wr")],
+    [
+        (ClockQuality(), "this box's clock is not known"),
+        (ClockQuality(1, 0.001), "a clock is wrong"),
+    ],
 )
 def test_a_delay_that_cannot_be_known_or_cannot_be_true_is_none(
     prober: Prober, own: ClockQuality, reason: str

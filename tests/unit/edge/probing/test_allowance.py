@@ -95,3 +95,12 @@ def test_what_the_budget_does_not_reach_for_is_left_out(tmp_path: Path) -> None:
     assert small.has("echo")
     assert not small.has("train")
     assert small.period("train") is None
+
+
+def test_what_cannot_be_saved_is_not_spent(tmp_path: Path) -> None:
+    """A full disk, or a folder that has gone, ends no agent and sends nothing."""
+    time = Time()
+    allowance = Allowance(tmp_path / "gone" / "probes", 1_000_000, COSTS, monotonic=time)
+    time.now += DAY
+    assert allowance.has("echo")
+    assert not allowance.take("echo")
