@@ -28,6 +28,15 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     picture_certificate: str = ""  # SHA-256 of its certificate (DER, hexadecimal), empty: no TLS
 
 
+class Received(msgspec.Struct, frozen=True):
+    """Ingest to device: when a probe of the link was received."""
+
+    probe: int  # number that the device gave it
+    at: int  # [us] since the epoch, by the clock of ingest
+    clock_offset: float | None = None  # of that clock from UTC [s]
+    clock_error: float | None = None  # bound of the error of that [s]; None: nobody knows
+
+
 class Desired(msgspec.Struct, frozen=True, kw_only=True):
     """Retained, platform to device: lies over the configuration on the box."""
 
@@ -113,6 +122,7 @@ class IngestHealth(msgspec.Struct, frozen=True, kw_only=True):
 
 ENCODER: Final = msgspec.json.Encoder()
 DURABLE: Final = msgspec.json.Decoder(Durable)
+RECEIVED: Final = msgspec.json.Decoder(Received)
 COMMAND: Final = msgspec.json.Decoder(Command)
 DO: Final[msgspec.json.Decoder[Do]] = msgspec.json.Decoder(Do)
 RESULT: Final = msgspec.json.Decoder(Result)

@@ -55,6 +55,15 @@ BACKLOG_AGE: Final = "agent.backlog_age_s"
 DROPPED_BATCHES: Final = "agent.dropped_batches"
 BAD_LINES: Final = "agent.bad_lines"
 UPLINK_ROUND_TRIP: Final = "uplink.round_trip"
+PROBE_ROUND_TRIP: Final = "probe.round_trip"
+PROBE_JITTER: Final = "probe.jitter"
+PROBE_LOST: Final = "probe.lost"
+PROBE_DELAY_UP: Final = "probe.delay_up"
+PROBE_DELAY_DOWN: Final = "probe.delay_down"
+PROBE_DELAY_ERROR: Final = "probe.delay_error"
+PROBE_UPLINK: Final = "probe.uplink"
+PROBE_UPLINK_SD: Final = "probe.uplink_sd"
+PROBE_BYTES: Final = "probe.bytes"
 PICTURE_BYTES: Final = {name: f"pictures.{name}_bytes" for name in ("still", "live", "snapshot")}
 UPLINK_BYTES: Final = "uplink.bytes"
 """Beginning of the names of what was sent of each stream since that was last told."""
@@ -77,6 +86,17 @@ METRICS: Final = {
         Metric(DROPPED_BATCHES, "{batch}", "Ztracené dávky", "Batches dropped", 0),
         Metric(BAD_LINES, "{line}", "Nečitelné řádky snímačů", "Unreadable sensor lines", 0),
         Metric(UPLINK_ROUND_TRIP, "ms", "Odezva brokeru", "Round trip to the broker", 0),
+        # Of probes (edge.probing). A lost one is 1, one that came back in time 0: the mean is the
+        # share. A delay may be below 0 by as much as its error.
+        Metric(PROBE_ROUND_TRIP, "ms", "Sonda: odezva přes broker", "Probe round trip", 0),
+        Metric(PROBE_JITTER, "ms", "Sonda: kolísání odezvy", "Probe jitter", 0),
+        Metric(PROBE_LOST, "1", "Sonda: ztráta", "Probe lost", 0, 1),
+        Metric(PROBE_DELAY_UP, "ms", "Sonda: zpoždění k platformě", "Probe delay up"),
+        Metric(PROBE_DELAY_DOWN, "ms", "Sonda: zpoždění od platformy", "Probe delay down"),
+        Metric(PROBE_DELAY_ERROR, "ms", "Sonda: chyba hodin", "Probe clock error", 0),
+        Metric(PROBE_UPLINK, "Mbit/s", "Sonda: rychlost odesílání", "Probe uplink rate", 0),
+        Metric(PROBE_UPLINK_SD, "Mbit/s", "Sonda: chyba rychlosti", "Probe uplink rate error", 0),
+        Metric(PROBE_BYTES, "By", "Sondy: spotřeba dat", "Bytes of probes", 0),
         # Of pictures that were sent since the agent started, by stream.
         Metric(PICTURE_BYTES["still"], "By", "Odeslané snímky", "Pictures sent", 0),
         Metric(PICTURE_BYTES["live"], "By", "Odeslaný živý obraz", "Live view sent", 0),

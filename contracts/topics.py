@@ -12,6 +12,9 @@ UPLINK: Final = f"tepna/{VERSION}/+/+/up/+"
 STATES: Final = f"tepna/{VERSION}/+/+/state"
 """Every birth certificate and last will."""
 
+PROBES: Final = f"tepna/{VERSION}/+/+/probe/time"
+"""Every probe that asks when it was received."""
+
 
 class TopicError(ValueError):
     """The topic is none of Tepna's."""

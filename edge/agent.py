@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 from contracts import metrics
 from contracts.batch import Batch
+from contracts.chrony import clock_quality
 from contracts.clock import MICROSECONDS, Clock, milliseconds
 from contracts.events import (
     CAMERA_BACK,
@@ -22,7 +23,6 @@ from contracts.messages import Flush, InstallVersion, Ping, RestartCamera
 from contracts.version import __version__
 from edge.batches import Batcher, Event, Scalar
 from edge.camera import CameraWatch
-from edge.chrony import clock_quality
 from edge.commands import Commands, RefusedError
 from edge.config import AgentConfig, Camera
 from edge.configuration.change import Followed, change
@@ -37,6 +37,8 @@ from edge.outbox import Outbox
 from edge.outbox_seal import Seal
 from edge.parts import Parts
 from edge.picture_room import PictureRoom
+from edge.probing.cost import Costs
+from edge.probing.run import Probing
 from edge.seen import events_of, occupancy_of
 from edge.sensors.plugin import Sensor
 from edge.sensors.run import SensorRun
@@ -132,6 +134,7 @@ class Agent:
         self._batcher = Batcher(
             config.device, simulated=config.simulated, sink=self._keep, clock=clock
         )
+        self._probing = self._make_probing()
         self._observed = Observed()
         self._detecting, self._moving = DetectorWatch(), MotionWatch()
         self._parts = Parts(self._make_camera, self._make_sensor, self._make_listener, self._fail)
@@ -160,6 +163,23 @@ class Agent:
         if self._config.pictures is None or self._config.camera is None:
             return None
         return PictureRoom(self._config, self._parts, add=self._batcher.add, clock=self._clock)
+
+    def _make_probing(self) -> Probing | None:
+        """Probe the link, unless nobody wants it: a simulated device's would be another one."""
+        config = self._config
+        if config.simulated or not config.probes.bytes_per_day:
+            return None
+        probing = Probing(
+            config.probes,
+            Costs(config.device, sealed=config.uplink.broker(config.device).tls),
+            self._uplink,
+            config.outbox.path.with_name(config.outbox.path.name + ".probes"),
+            add=self._batcher.add,
+            quality=lambda: self._batcher.clock_quality,
+            clock=self._clock,
+        )
+        self._uplink.prober = probing.prober
+        return probing
 
     @property
     def boot(self) -> UUID:
@@ -229,6 +249,8 @@ class Agent:
             start_thread("identity", partial(keeper.run, self._stopping), self._fail)
         if self._pictures is not None:
             start_thread("pictures", self._pictures.server.serve_forever, self._fail)
+        if self._probing is not None:
+            self._probing.start(self._fail)
         self._parts.start(self._config, until_done=until_done)
 
     def _fail(self, fault: Exception) -> None:
@@ -360,6 +382,8 @@ class Agent:
 
     def _stop_sources(self) -> None:
         self._parts.stop()
+        if self._probing is not None:
+            self._probing.close()
         self._batcher.add(self._observed.finish())
         self._batcher.add(self._detecting.opened())
         self._batcher.add(self._going_on.abandon(self._clock()))

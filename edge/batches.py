@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.batch import SCHEMAS, Batch, Columns
+from contracts.chrony import ClockQuality
 from contracts.classes import RoadUser
 from contracts.clock import Clock
 from contracts.metrics import Quality, explain
-from edge.chrony import ClockQuality
 
 TRACK_ROWS: Final = 5_000
 """Rows of a batch of tracks: less than half of what a batch may take, however incompressible."""

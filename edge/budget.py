@@ -33,9 +33,14 @@ class Bucket:
 
     def wait(self, now: float) -> float:
         """How long until something may be taken; 0: now. [s]."""
+        level = self.holds(now)
+        return 0.0 if level > 0 else -level / self._rate + 1e-6
+
+    def holds(self, now: float) -> float:
+        """Bytes that are there; below 0: that were taken in advance."""
         self._level = min(self._full, self._level + self._rate * (now - self._at))
         self._at = now
-        return 0.0 if self._level > 0 else -self._level / self._rate + 1e-6
+        return self._level
 
     def take(self, size: int, now: float) -> float:
         """Take bytes; or take none and say how long that has to wait. [s]."""

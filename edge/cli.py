@@ -186,6 +186,34 @@ def doctor(
 
 
 @app.command()
+def probe(
+    config: ConfigPath,
+    flags: Flags = None,
+    count: Annotated[int, typer.Option(min=1, max=1000, help="Round trips.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Measure the link to the broker now: round trip, one-way delay, rate of the uplink.
+
+    An agent that runs goes on, and what this takes is not of its budget. A quantile needs as many
+    round trips as make it one of several: 20 for p95, 100 for p99. Ends with 0, with 1 if nothing
+    came back, with 2 if the broker does not let this box in.
+    """
+    from edge.probing.command import probe as measure  # noqa: PLC0415  # not for `run`
+
+    try:
+        found = measure(_read(config, flags), count)
+    except (EdgeError, SettingsError) as fault:
+        _refuse(str(fault))
+    if as_json:
+        typer.echo(json.dumps(found.document()))
+    else:
+        for line in found.lines():
+            typer.echo(line)
+    if not found.trips:
+        raise typer.Exit(1)
+
+
+@app.command()
 def service(
     config: ConfigPath,
     user: Annotated[str, typer.Option(help="Who the agent runs as.")] = "tepna",

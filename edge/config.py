@@ -29,6 +29,7 @@ from edge.configuration.explain import Origins
 from edge.configuration.overlay import lay_over
 from edge.identity.folder import IdentityError, read_identity
 from edge.network_keys import check_network
+from edge.probing.settings import Probes
 from edge.sensors.kinds import AnySensor
 from edge.update.settings import Update
 from edge.vision.frames import Integers
@@ -303,6 +304,7 @@ class AgentConfig(_Table):
     camera: Camera | None = None
     sensors: list[AnySensor] = []
     modem: AnySensor | None = None
+    probes: Probes = Probes()
     pictures: Pictures | None = None
     update: Update | None = None
 

@@ -23,3 +23,7 @@ class TruthError(EdgeError):
 
 class DetectorError(EdgeError):
     """The detector cannot be used (any more); the text says why and what would do."""
+
+
+class ProbeError(EdgeError):
+    """The link cannot be probed: the broker does not let us in."""

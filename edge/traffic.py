@@ -1,5 +1,6 @@
 """Which batches may go over the uplink now: live ones first, the backlog within its share."""
 
+import threading
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -26,6 +27,7 @@ class Traffic:
     def __init__(self, total: float | None, drain: float | None, now: float) -> None:
         self._total = None if total is None else Bucket(total * KBIT, now)
         self._drain = None if drain is None else Bucket(drain * KBIT, now)
+        self._lock = threading.Lock()
         self.waits = 0.0  # how long until the next batch may go; 0: nothing waits [s]
 
     def order(self, batches: Iterable[Waiting], clock: int) -> list[Waiting]:
@@ -42,13 +44,22 @@ class Traffic:
             elif self.waits == 0 or wait < self.waits:
                 self.waits = wait
 
+    def spare(self, size: int, now: float) -> bool:
+        """Take bytes for what matters less, if they are over: no batch waits for it then."""
+        if self._total is None:
+            return True
+        with self._lock:
+            over = self.waits == 0 and self._total.holds(now) > size
+            return over and self._total.take(size, now) == 0
+
     def _take(self, batch: Waiting, clock: int, now: float) -> float:
         buckets = [self._total] if self._is_live(batch, clock) else [self._total, self._drain]
         limits = [bucket for bucket in buckets if bucket is not None]
-        if wait := max((bucket.wait(now) for bucket in limits), default=0.0):
-            return wait
-        for bucket in limits:
-            bucket.take(batch.bytes + ENVELOPE, now)
+        with self._lock:
+            if wait := max((bucket.wait(now) for bucket in limits), default=0.0):
+                return wait
+            for bucket in limits:
+                bucket.take(batch.bytes + ENVELOPE, now)
         return 0.0
 
     @staticmethod

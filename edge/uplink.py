@@ -5,11 +5,13 @@ connection, the other chooses and publishes. Capture waits for neither.
 """
 
 import logging
+import socket
 import ssl
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -29,8 +31,9 @@ from contracts.version import __version__
 from edge.backoff import Backoff
 from edge.config import AgentConfig
 from edge.outbox import Outbox, Waiting
+from edge.probing.prober import Prober
 from edge.threads import Failed, start_thread
-from edge.traffic import Traffic
+from edge.traffic import LIVE, Traffic
 from edge.window import Window
 
 log = logging.getLogger(__name__)
@@ -98,6 +101,10 @@ class Uplink:
         self._acknowledged = deque[tuple[int, float]](maxlen=10_000)
         self._durables = deque[Durable](maxlen=1000)  # full: the oldest's batches are sent again
         self._round_trip: float | None = None
+        self._quiet = False  # nothing is on its way to the broker, and nothing waits for its turn
+        self._at_once = False  # packets leave without waiting for others to share a segment
+        self.prober: Prober | None = None
+        """Told what comes back of probes; not asked for without it."""
         self._down = False  # said to be down
         self.turned = monotonic()
         """When the publishing thread last came round [s]."""
@@ -137,6 +144,23 @@ class Uplink:
         """Say what became of a command; what is not heard is asked for again."""
         properties = _properties(PacketTypes.PUBLISH, CorrelationData=correlation)
         self._client.publish(topic(self._device, "result"), result, qos=1, properties=properties)
+
+    def probe(self, what: str, payload: bytes, *, qos: int) -> int | None:
+        """Publish a probe at once; it is not sent again. None: it cannot be."""
+        self._send_at_once(True)
+        info = self._client.publish(topic(self._device, "probe", what), payload, qos=qos)
+        return info.mid if info.rc == mqtt.MQTT_ERR_SUCCESS else None
+
+    def spare(self, size: int, *, quiet: bool) -> bool:
+        """Whether so many bytes would be in nobody's way; they are taken from the budget then.
+
+        No backlog waits and the budget has them over; to be `quiet`, nothing else is on its way.
+        """
+        oldest = self._outbox.stock().oldest
+        behind = oldest is not None and self._clock() - oldest > LIVE
+        if not self._connected or behind or (quiet and not self._quiet):
+            return False
+        return self._traffic.spare(size, self._monotonic())
 
     def take_round_trip(self) -> float | None:
         """Last time from a publication to the broker's PUBACK since this was asked. [s]."""
@@ -215,10 +239,13 @@ class Uplink:
             client.subscribe(topic(self._device, "desired"), qos=1)
         if self._command is not None:
             client.subscribe(topic(self._device, "command"), qos=1)
+        if self.prober is not None:
+            client.subscribe([(topic(self._device, "probe", w), 0) for w in ("echo", "received")])
         self._window.receive_maximum = getattr(properties, "ReceiveMaximum", 1 << 16)
         self._anew = True
         self._announced = False
         self._connected = True
+        self._at_once = False  # a new socket does not
         self._down = False
         log.info(
             "uplink connected to %s, session kept: %s", self._broker.host, flags.session_present
@@ -232,6 +259,8 @@ class Uplink:
 
     def _on_publish(self, _client: Any, _: Any, mid: int, _reason: Any, _props: Any) -> None:
         self._acknowledged.append((mid, self._monotonic()))
+        if self.prober is not None:
+            self.prober.acknowledged(mid)
         self._wake.set()
 
     def _on_message(self, _client: Any, _: Any, message: mqtt.MQTTMessage) -> None:
@@ -241,6 +270,9 @@ class Uplink:
         if self._command is not None and message.topic == topic(self._device, "command"):
             correlation = getattr(message.properties, "CorrelationData", b"")
             self._command(bytes(message.payload), correlation)
+            return
+        if self.prober is not None and message.topic.startswith(topic(self._device, "probe") + "/"):
+            self.prober.hear(message.topic.rpartition("/")[2], bytes(message.payload))
             return
         try:
             self._durables.append(DURABLE.decode(message.payload))
@@ -264,6 +296,7 @@ class Uplink:
             self._settle()
             if self._connected:
                 self._publish_all()
+            self._quiet = not self._traffic.waits and not self._window.unacknowledged
 
     def _settle(self) -> None:
         """Take in what the other thread has heard."""
@@ -310,6 +343,7 @@ class Uplink:
             ("boot", batch.boot.hex),
             ("seq", str(batch.seq)),
         ]
+        self._send_at_once(False)
         info = self._client.publish(
             topic(self._device, "up", batch.stream),
             restamp(payload, self._clock()),
@@ -321,6 +355,15 @@ class Uplink:
         self._window.sent(batch, info.mid, self._monotonic())
         with self._counting:
             self._bytes[batch.stream] += len(payload)
+
+    def _send_at_once(self, at_once: bool) -> None:
+        """Have each packet of a probe leave alone; batches share segments (RFC 896)."""
+        link = self._client.socket()
+        if at_once == self._at_once or not isinstance(link, socket.socket):
+            return
+        self._at_once = at_once
+        with suppress(OSError):  # the link went in this moment
+            link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, at_once)
 
     def _publish_state(self, status: str) -> mqtt.MQTTMessageInfo:
         return self._client.publish(

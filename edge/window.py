@@ -57,10 +57,14 @@ class Window:
         """Number of the newest batches, and of the backlog's, that `choose` needs to see."""
         return self._size + len(self._flights)
 
+    @property
+    def unacknowledged(self) -> int:
+        """Publications that the broker has not acknowledged."""
+        return sum(flight.acknowledged is None for flight in self._flights.values())
+
     def choose(self, newest: list[Waiting], backlog: list[Waiting], now: float) -> list[Waiting]:
         """Batches to send now, in this order."""
-        unacknowledged = sum(f.acknowledged is None for f in self._flights.values())
-        quota = min(self.receive_maximum, UNACKNOWLEDGED) - unacknowledged
+        quota = min(self.receive_maximum, UNACKNOWLEDGED) - self.unacknowledged
         due = [
             flight.batch
             for flight in self._flights.values()

@@ -6,14 +6,16 @@ each message to one of them.
 
 import logging
 import random
+import re
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from contracts.chrony import ClockQuality
 from contracts.clock import Clock
-from contracts.messages import ENCODER, Durable, Ranges
-from contracts.topics import STATES, VERSION, topic
+from contracts.messages import ENCODER, Durable, Ranges, Received
+from contracts.topics import PROBES, STATES, VERSION, topic
 from ingest import packets
 from ingest.errors import IngestError
 from ingest.inbox import Delivery, Inbox
@@ -40,6 +42,12 @@ FLUSH: Final = 5.0  # [s]
 
 UPLINKS: Final = f"tepna/{VERSION}/+/+/up/#"
 """Every uplink topic, known or not: what is unknown is a dead letter, not nothing."""
+
+PROBE: Final = re.compile(PROBES.replace("+/+", "([^/]+/[^/]+)"))
+"""Topic of a probe; the group is the device."""
+
+PROBE_SIZE: Final = 4
+"""Bytes of a probe's number."""
 
 REASONS: Final = {
     0x81: "malformed packet",
@@ -72,6 +80,8 @@ class Receiver:
         Which of the workers this is: the name of its session is its own and always the same.
     leaving
         Subscribe to nothing, take what waits in the session, and end it.
+    quality
+        How well our clock is known: who probes the link is told.
     """
 
     def __init__(
@@ -82,10 +92,12 @@ class Receiver:
         *,
         slot: int = 0,
         leaving: bool = False,
+        quality: Callable[[], ClockQuality] = ClockQuality,
     ) -> None:
         self._settings = settings
         self._inbox = inbox
         self._clock = clock
+        self._quality = quality
         self._leaving = leaving
         self.client = settings.ingest_client + (f"/{slot}" if slot else "")
         self._filters = filters(settings, slot)
@@ -185,6 +197,10 @@ class Receiver:
     def _take(self, link: Link, packet: Publication | Answer) -> None:
         if isinstance(packet, Publication):
             self._is_asked = False
+            received = self._clock()
+            if probe := PROBE.fullmatch(packet.topic):
+                self._answer_probe(link, probe[1], packet, received)
+                return
             self._inbox.put(
                 Delivery(
                     connection=self._connection,
@@ -192,7 +208,7 @@ class Receiver:
                     topic=packet.topic,
                     payload=packet.payload,
                     properties=packet.stated,
-                    received=self._clock(),
+                    received=received,
                     again=packet.again,
                 )
             )
@@ -244,6 +260,17 @@ class Receiver:
         log.info("broker %s, session %s", state, "kept" if answer.session_present else "new")
         self._said_lost = False
 
+    def _answer_probe(self, link: Link, device: str, probe: Publication, received: int) -> None:
+        """Say when it was received; not while an answer waits that a device needs more."""
+        if probe.packet:
+            link.send(packets.puback(probe.packet))
+        number = int.from_bytes(probe.payload[:PROBE_SIZE], "big")
+        answer = ENCODER.encode(Received(number, received, *self._quality()))
+        with self._changing:
+            if not self._answers:
+                self._answers.append((topic(device, "probe", "received"), answer))
+                self._send_answers()
+
     def _ask_whether_all(self, link: Link) -> None:
         """Ping: what the broker still has for us comes before its answer."""
         if not self._is_asked:
@@ -284,7 +311,7 @@ def filters(settings: IngestSettings, slot: int) -> tuple[list[str], list[str]]:
     foreign = settings.sources.subscriptions()
     shared = [f"{group}/{one.topic}" for one in foreign if not one.everybody]
     own = [one.topic for one in foreign if one.everybody]
-    listened = [f"{group}/{UPLINKS}", *shared, *own]
+    listened = [f"{group}/{UPLINKS}", f"{group}/{PROBES}", *shared, *own]
     return ([*listened, STATES] if slot == 0 else listened), [UPLINKS]
 
 

@@ -10,6 +10,7 @@ from contracts.messages import IngestHealth
 from ingest.errors import StoppedError
 from ingest.health import Heartbeat, examine
 from ingest.inbox import Inbox
+from ingest.machine_clock import MachineClock
 from ingest.meters import Meters
 from ingest.prepare import Group
 from ingest.receiver import Receiver, durables
@@ -27,13 +28,22 @@ class Ingest:
         self._most = settings.ingest_group
         self._stopping = threading.Event()
         self._inbox = Inbox(settings.ingest_window)
-        self.receiver = Receiver(settings, self._inbox, clock, slot=slot, leaving=leaving)
+        machine = MachineClock()
+        self.receiver = Receiver(
+            settings,
+            self._inbox,
+            clock,
+            slot=slot,
+            leaving=leaving,
+            quality=lambda: machine.quality,
+        )
         self._writer = Writer(settings, clock, self._stopping, self.receiver.client)
         self._groups: Iterator[Group] = iter(())
         self._clock = clock
         self.meters = Meters(self._inbox, self.tell)
-        beside = (Replays(settings, clock), Heartbeat(settings, self.receiver.client, self.tell))
-        self._beside: tuple[Replays | Heartbeat, ...] = () if leaving else beside
+        heartbeat = Heartbeat(settings, self.receiver.client, self.tell)
+        beside = (Replays(settings, clock), heartbeat, machine)
+        self._beside: tuple[Replays | Heartbeat | MachineClock, ...] = () if leaving else beside
 
     def run(self) -> None:
         """Work until `stop` is called."""

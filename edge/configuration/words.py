@@ -27,6 +27,7 @@ WORDS: Final = {
         "sources of samples", ([{"kind": "nmea", "port": "/dev/ttyACM0"}],)
     ),
     "AgentConfig.modem": Words("the modem", ({"kind": "mmcli"},)),
+    "AgentConfig.probes": Words("probes of the link to the platform", ({"bytes_per_day": 0},)),
     "AgentConfig.update": Words(
         "how a new version comes onto the box", ({"command": ["/opt/tepna/update.sh"]},)
     ),

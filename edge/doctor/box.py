@@ -12,8 +12,8 @@ from typing import Final
 
 import psutil
 
+from contracts.chrony import clock_quality
 from contracts.clock import MICROSECONDS, from_micros, utc_now
-from edge.chrony import clock_quality
 from edge.config import AgentConfig
 from edge.doctor.finding import Finding, bad, good, note
 

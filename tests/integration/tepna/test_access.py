@@ -16,6 +16,7 @@ from tepna.stack import Stack
 
 DEADLINE = 10.0  # [s]
 NOT_AUTHORISED = 0x87
+PROBES = ("probe/echo", "probe/load", "probe/time")
 SUCCESS = (0x00, 0x10)  # 0x10: nobody has subscribed to it
 
 Connect = Callable[[str], "Client"]
@@ -76,7 +77,10 @@ def devices(stack: Stack) -> tuple[str, str]:
     return names
 
 
-@pytest.mark.parametrize("channel", ["up/obs", "up/tracks", "state", "reported", "result"])
+@pytest.mark.parametrize(
+    "channel",
+    ["up/obs", "up/tracks", "state", "reported", "result", *PROBES],
+)
 def test_a_device_writes_its_own_topics_and_nobody_elses(
     connect: Connect, devices: tuple[str, str], channel: str
 ) -> None:
@@ -85,7 +89,7 @@ def test_a_device_writes_its_own_topics_and_nobody_elses(
     assert client.publish(f"tepna/1/{devices[1]}/{channel}") == NOT_AUTHORISED
 
 
-@pytest.mark.parametrize("channel", ["durable", "desired", "command"])
+@pytest.mark.parametrize("channel", ["durable", "desired", "command", "probe/received"])
 def test_a_device_does_not_write_what_it_is_told(
     connect: Connect, devices: tuple[str, str], channel: str
 ) -> None:
@@ -93,7 +97,13 @@ def test_a_device_does_not_write_what_it_is_told(
 
 
 @pytest.mark.parametrize(
-    ("writer", "channel"), [("ingest", "durable"), ("api", "desired"), ("api", "command")]
+    ("writer", "channel"),
+    [
+        ("ingest", "durable"),
+        ("ingest", "probe/received"),
+        ("api", "desired"),
+        ("api", "command"),
+    ],
 )
 def test_a_device_hears_its_own_topics_and_nobody_elses(
     connect: Connect, devices: tuple[str, str], writer: str, channel: str
@@ -106,6 +116,20 @@ def test_a_device_hears_its_own_topics_and_nobody_elses(
     assert server.publish(f"tepna/1/{mine}/{channel}") in SUCCESS
     assert client.received.get(timeout=DEADLINE) == f"tepna/1/{mine}/{channel}"
     assert client.received.empty()  # one broker keeps the order of one publisher
+
+
+def test_of_its_probes_a_device_hears_the_echoes_alone(
+    connect: Connect, devices: tuple[str, str]
+) -> None:
+    mine, other = (connect(device) for device in devices)
+    mine.subscribe("tepna/#")
+    other.subscribe("tepna/#")
+    for channel in ("probe/load", "probe/time", "probe/echo"):
+        assert mine.publish(f"tepna/1/{devices[0]}/{channel}") in SUCCESS
+    assert mine.received.get(timeout=DEADLINE) == f"tepna/1/{devices[0]}/probe/echo"
+    other.publish(f"tepna/1/{devices[1]}/probe/echo")
+    assert other.received.get(timeout=DEADLINE) == f"tepna/1/{devices[1]}/probe/echo"
+    assert mine.received.empty()
 
 
 def test_ingest_hears_every_device_and_commands_none(

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.topics import STATES, UPLINK, Address, TopicError, parse, topic
+from contracts.topics import PROBES, STATES, UPLINK, Address, TopicError, parse, topic
 
 slugs = st.from_regex(r"[a-z0-9][a-z0-9-]{0,62}", fullmatch=True)
 
@@ -47,7 +47,11 @@ def test_no_text_breaks_the_reader(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("pattern", "written"),
-    [(UPLINK, topic("pilot/device", "up", "obs")), (STATES, topic("pilot/device", "state"))],
+    [
+        (UPLINK, topic("pilot/device", "up", "obs")),
+        (STATES, topic("pilot/device", "state")),
+        (PROBES, topic("pilot/device", "probe", "time")),
+    ],
 )
 def test_subscriptions_match_what_devices_write(pattern: str, written: str) -> None:
     levels = zip(pattern.split("/"), written.split("/"), strict=True)

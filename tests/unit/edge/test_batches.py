@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.batch import MAX_BYTES, SCHEMAS, Batch, decode, encode
+from contracts.chrony import ClockQuality
 from contracts.clock import utc_now
 from contracts.events import CROSSING
 from contracts.metrics import Quality
 from edge.batches import NAMED_ROWS, TRACK_ROWS, WAITING, Batcher, Event, Scalar, SignalEvent
-from edge.chrony import ClockQuality
 
 NOW = 1_777_878_000_000_000
 

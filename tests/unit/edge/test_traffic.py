@@ -58,6 +58,18 @@ def test_the_whole_budget_holds_for_live_ones_too() -> None:
     assert sent == 10
 
 
+def test_what_matters_less_takes_only_what_is_over_so_no_batch_waits_for_it() -> None:
+    assert Traffic(None, None, 0.0).spare(1_000_000, 0.0)
+    budget = Traffic(8.0, None, 0.0)  # 1000 bytes a second
+    assert not budget.spare(1000, 0.0)
+    assert budget.spare(600, 0.0)
+    assert not budget.spare(600, 0.0), "it was taken"
+    batch = Waiting(1, UUID(int=1), 1, "obs", START, 750)
+    assert list(budget.allowed([batch], START, 0.0)) == [batch]
+    assert list(budget.allowed([batch], START, 0.0)) == []
+    assert not budget.spare(0, 0.0), "a batch waits"
+
+
 class Street:
     """A device whose outbox is real and whose time is the test's."""
 

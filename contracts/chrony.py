@@ -1,4 +1,4 @@
-"""How well the box's clock is known, as chrony tells it."""
+"""How well this machine's clock is known, as chrony tells it."""
 
 import re
 import shutil
@@ -11,7 +11,7 @@ _NUMBER: Final = r"([0-9.eE+-]+) seconds"
 
 
 class ClockQuality(NamedTuple):
-    """Offset of the device's clock from UTC [s] and the bound of its error [s]; None: unknown."""
+    """Offset of the machine's clock from UTC [s] and the bound of its error [s]; None: unknown."""
 
     offset: float | None = None
     error: float | None = None

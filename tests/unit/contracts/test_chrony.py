@@ -1,6 +1,6 @@
 import pytest
 
-from edge.chrony import ClockQuality, parse_tracking
+from contracts.chrony import ClockQuality, parse_tracking
 
 ANSWER = """Reference ID    : CB00710F (ntp1.example.net)
 Stratum         : 3
