@@ -299,11 +299,21 @@ def decode(payload: bytes) -> Batch:
 
 
 def restamp(payload: bytes, sent_at: int) -> bytes:
-    """Give the same batch the time at which it is sent now [us]; nothing else changes."""
+    """Give the same batch the time at which it is sent now [us]; nothing else changes.
+
+    Raises
+    ------
+    BatchError
+        If it is none.
+    """
     if _is_array(payload):
         array = _read(payload, _array_decoder)
         array.delay = sent_at - array.extents.first
-        return _short(array)
+        try:
+            return _short(array)
+        except OverflowError as fault:  # its first frame is so far away that no delay reaches it
+            msg = f"first frame at {array.extents.first}"
+            raise BatchError("not-a-batch", msg) from fault
     wire = _read(payload, _decoder)
     wire.sent_at = sent_at
     return _encoder.encode(wire)

@@ -4,11 +4,13 @@ import os
 import re
 import ssl
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 import numpy as np
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     ConfigDict,
@@ -27,6 +29,7 @@ from edge.configuration.document import parse_value, read_document
 from edge.configuration.drawing import DrawnOn, in_pixels, misplaced
 from edge.configuration.explain import Origins
 from edge.configuration.overlay import lay_over
+from edge.configuration.secrets import check_place, check_secrets_stay
 from edge.identity.folder import IdentityError, read_identity
 from edge.network_keys import check_network
 from edge.probing.settings import Probes
@@ -307,6 +310,11 @@ class AgentConfig(_Table):
     probes: Probes = Probes()
     pictures: Pictures | None = None
     update: Update | None = None
+    secrets_to: list[Annotated[str, AfterValidator(check_place)]] = Field(
+        [],
+        description="scheme://host[:port] each, to which a configuration from afar may have secrets"
+        " of this box sent, beside those of this file",
+    )
 
     @model_validator(mode="after")
     def _is_who_it_was_enrolled_as(self) -> Self:
@@ -349,6 +357,7 @@ def read_config(
     camera = table.get("camera")
     if path.suffix == ".toml" and isinstance(camera, dict):  # older agents knew pixels only
         table["camera"] = {"drawn_on": "stream"} | camera
+    own = deepcopy(table)
     origins = Origins(str(path), document.lines, _FIX)
     for key in lay_over(table, overlay or {}):
         origins.set_over(key, "what is desired")
@@ -362,6 +371,7 @@ def read_config(
         given[key.strip()] = parse_value(text)
     for key, value in given.items():
         _put(table, key, value)
+        _put(own, key, value)
         origins.set_over(key, f"--set {key}")
     for variable, key in ENVIRONMENT.items():
         text = (os.environ if environment is None else environment).get(variable, "")
@@ -370,9 +380,11 @@ def read_config(
             origins.set_over(key, variable)
     _resolve(table, Path.cwd())
     try:
-        return AgentConfig.model_validate(table)
+        config = AgentConfig.model_validate(table)
     except ValidationError as fault:
         raise SettingsError("\n".join(origins.explain(fault))) from fault
+    check_secrets_stay(config, own, overlay or {})
+    return config
 
 
 def _put(table: dict[str, Any], key: str, value: Any) -> None:

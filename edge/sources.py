@@ -15,6 +15,7 @@ from edge.address import full_address, options
 from edge.config import Camera
 from edge.decoded import Decoded
 from edge.errors import SourceError
+from edge.redirection import check_redirection
 from edge.sender_clock import SenderClock
 from edge.stills import SUFFIXES, arriving, at_rate, by_rule, listed
 from edge.video import Video
@@ -115,10 +116,12 @@ def _open(camera: Camera, clock: Clock) -> Iterator[Video]:
         raise SourceError(msg)
     address = _address(camera)
     settings = options(address, camera)
+    full = full_address(address, camera)
     began = time.monotonic()
     try:
+        check_redirection(full, camera.ca, OPEN_TIMEOUT)
         container = av.open(
-            full_address(address, camera),
+            full,
             options=settings,
             timeout=(OPEN_TIMEOUT, camera.lost_after_s),
         )

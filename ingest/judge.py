@@ -222,12 +222,13 @@ def unnamed(delivery: Delivery, identity: str, stream: str = "") -> Judged:
 
 def _dead(delivery: Delivery, identity: str, stream: str, reason: str, detail: str) -> Judged:
     """Judge what cannot be decoded: the message's own properties may still name it."""
-    boot, seq = _stated_name(delivery.properties)
+    boot, seq = stated_name(delivery.properties)
     judged = msgspec.structs.replace(unnamed(delivery, identity, stream), boot=boot, seq=seq)
     return refuse(judged, reason, detail)
 
 
-def _stated_name(properties: dict[str, str]) -> tuple[UUID | None, int]:
+def stated_name(properties: dict[str, str]) -> tuple[UUID | None, int]:
+    """Read the name that stands beside a batch, for when its bytes cannot be read."""
     try:
         boot, seq = UUID(properties["boot"]), int(properties["seq"])
     except (KeyError, ValueError):

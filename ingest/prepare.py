@@ -1,5 +1,6 @@
 """Groups of messages, judged and encoded while the database is busy with the group before."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -10,6 +11,8 @@ from ingest.judge import Judged
 from ingest.registry import Registry
 from ingest.rows import Encoded, Sample, blocks
 from ingest.states import Change
+
+log = logging.getLogger(__name__)
 
 MAX_ROWS: Final = 200_000
 """Rows that one transaction takes, more only if a single batch has more."""
@@ -39,12 +42,20 @@ def groups(
         message = judge(delivery)
         more = 0 if isinstance(message, Change) else message.rows
         if messages and rows + more > MAX_ROWS:
-            yield Group(messages, _encode(messages, registry))
+            yield Group(messages, _ahead(messages, registry))
             messages, rows = [], 0
         messages.append(message)
         rows += more
     if messages:
-        yield Group(messages, _encode(messages, registry))
+        yield Group(messages, _ahead(messages, registry))
+
+
+def _ahead(messages: Iterable[Message], registry: Registry) -> Encoded | None:
+    try:
+        return _encode(messages, registry)
+    except Exception as fault:  # noqa: BLE001  # whose it is comes out when they are stored
+        log.info("a group is not encoded ahead: %r", fault)
+        return None
 
 
 def _encode(messages: Iterable[Message], registry: Registry) -> Encoded | None:

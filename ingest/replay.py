@@ -17,7 +17,8 @@ from ingest.registry import Registry
 from ingest.settings import ReplaySettings
 from ingest.states import Change, is_state, judge_state, write_old_state
 from ingest.store import Context, Tally, store, store_again
-from storage.errors import RefusedDataError
+from ingest.unforeseen import told
+from storage.errors import DatabaseError, RefusedDataError
 from storage.pool import Connection
 
 
@@ -43,20 +44,27 @@ def replay(connection: Connection, number: int, settings: ReplaySettings, clock:
     StillDeadError
         If there is still nothing in it that can be stored.
     """
-    context = Context(Registry(), settings.quota, clock)
     try:
         with connection.transaction():
-            lock(connection)  # before the letter, as everybody does
-            kept = take(connection, number)
-            if kept is None:
-                raise NoSuchLetterError
-            delivery = _delivery(kept)
-            tally = _replay(connection, kept, delivery, settings, context)
-            if tally.letters and not tally.rows and not tally.unconfirmed:
-                raise StillDeadError(", ".join(tally.letters))
-            return tally
+            return _taken(connection, number, settings, clock)
     except RefusedDataError as fault:
         raise StillDeadError(str(fault).strip()) from fault
+    except (DatabaseError, IngestError, MemoryError):
+        raise
+    except Exception as fault:  # of our own code, as when it came
+        raise StillDeadError(told(fault)) from fault
+
+
+def _taken(connection: Connection, number: int, settings: ReplaySettings, clock: Clock) -> Tally:
+    context = Context(Registry(), settings.quota, clock)
+    lock(connection)  # before the letter, as everybody does
+    kept = take(connection, number)
+    if kept is None:
+        raise NoSuchLetterError
+    tally = _replay(connection, kept, _delivery(kept), settings, context)
+    if tally.letters and not tally.rows and not tally.unconfirmed:
+        raise StillDeadError(", ".join(tally.letters))
+    return tally
 
 
 def _replay(

@@ -51,7 +51,7 @@ def judge_state(delivery: Delivery) -> Change | Judged:
         return Change(delivery, identity, None)
     try:
         state = STATE.decode(delivery.payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as fault:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as fault:
         return refuse(unnamed(delivery, identity), "not-a-state", str(fault))
     if not 0 <= state.since < _YEAR_10000:
         detail = f"since {state.since} is not between 1970 and 10000"

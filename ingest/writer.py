@@ -21,7 +21,8 @@ from ingest.rows import Encoded
 from ingest.settings import ReplaySettings
 from ingest.states import Change, is_state, judge_state
 from ingest.store import Context, Stored, Tally, store
-from storage.errors import DatabaseLostError, RefusedDataError
+from ingest.unforeseen import Unforeseen, not_judged
+from storage.errors import DatabaseError, DatabaseLostError, RefusedDataError
 from storage.pool import Connection, connect
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class Writer:
         self._connection: Connection | None = None
         self.lost_since: int | None = None  # since when the database is away [us]
         self._context = Context(Registry(), settings.quota, clock)
+        self._unforeseen = Unforeseen()
         self._interpreting = threading.Lock()  # one thread prepares, another commits
         self._interpreter = Interpreter(
             settings.sources, ahead=settings.clock_ahead_s, session=session
@@ -78,10 +80,10 @@ class Writer:
         """Judge one message; whatever its bytes make of us, the others' must not wait for ever."""
         try:
             return self._judged(delivery)
-        except Exception as fault:
-            log.exception("a message on %s cannot be judged", delivery.topic)
-            identity = "/".join(delivery.topic.split("/")[2:4]) if is_ours(delivery.topic) else ""
-            return refuse(unnamed(delivery, identity), "cannot-be-judged", repr(fault))
+        except MemoryError:  # that is not the message's fault
+            raise
+        except Exception as fault:  # noqa: BLE001  # whatever it is, the others go on
+            return not_judged(delivery, self._unforeseen.tell(fault, delivery.topic))
 
     def _judged(self, delivery: Delivery) -> Message:
         if not is_ours(delivery.topic):
@@ -127,31 +129,44 @@ class Writer:
     def _store(
         self, connection: Connection, group: Sequence[Message], ahead: Encoded | None = None
     ) -> Stored:
-        """Commit a group; if the database refuses something in it, find that and set it apart."""
+        """Commit a group; what in it cannot be stored is found and set apart."""
         messages = [m for m in group if isinstance(m, Judged)]
         changes = [m for m in group if isinstance(m, Change)]
-        with self._interpreting:
-            foreign = [
-                complete(connection, self._interpreter, m)
-                for m in group
-                if isinstance(m, Foreigner)
-            ]
+        context = self._context._replace(ahead=ahead)
         try:
-            context = self._context._replace(ahead=ahead)
+            with self._interpreting:
+                foreign = [
+                    complete(connection, self._interpreter, m)
+                    for m in group
+                    if isinstance(m, Foreigner)
+                ]
             return store(connection, messages, changes, context, foreign)
         except RefusedDataError as fault:
             if len(group) == 1:
-                return self._set_apart(connection, group[0], str(fault).strip())
-            half = len(group) // 2
-            stored = self._store(connection, group[:half])
-            merge(stored, self._store(connection, group[half:]))
-            return stored
+                return self._set_apart(connection, self._refused(group[0], str(fault).strip()))
+        except (DatabaseError, MemoryError):  # no fault of a message
+            raise
+        except Exception as fault:  # noqa: BLE001  # the same
+            if len(group) == 1:
+                detail = self._unforeseen.tell(fault, group[0].delivery.topic)
+                poison = refuse(_bare(group[0]), "cannot-be-stored", detail)
+                return self._set_apart(connection, poison)
+        half = len(group) // 2
+        stored = self._store(connection, group[:half])
+        merge(stored, self._store(connection, group[half:]))
+        return stored
 
-    def _set_apart(self, connection: Connection, message: Message, detail: str) -> Stored:
-        """Keep what the database refuses as a dead letter, under its name if that is possible."""
+    def _refused(self, message: Message, detail: str) -> Judged:
         log.warning("the database refuses a message of %s: %s", message.identity, detail)
         self._context.registry.forget()  # it may have been refused for what it was taken for
-        poison = _poison(message, detail)
+        bare = _bare(message)
+        # Whatever the database did not like, it was not the bytes of the payload.
+        delivery = bare.delivery._replace(properties={})
+        bare = msgspec.structs.replace(bare, delivery=delivery)
+        return refuse(bare, "refused-by-database", detail)
+
+    def _set_apart(self, connection: Connection, poison: Judged) -> Stored:
+        """Keep a message as a dead letter, under its name if that is possible."""
         try:
             return store(connection, [poison], [], self._context)
         except RefusedDataError:
@@ -159,13 +174,8 @@ class Writer:
             return store(connection, [nameless], [], self._context)
 
 
-def _poison(message: Message, detail: str) -> Judged:
-    if not isinstance(message, Judged):
-        message = unnamed(message.delivery, message.identity)
-    # Whatever the database did not like, it was not the bytes of the payload.
-    delivery = message.delivery._replace(properties={})
-    bare = msgspec.structs.replace(message, delivery=delivery)
-    return refuse(bare, "refused-by-database", detail)
+def _bare(message: Message) -> Judged:
+    return message if isinstance(message, Judged) else unnamed(message.delivery, message.identity)
 
 
 def merge(stored: Stored, more: Stored) -> None:

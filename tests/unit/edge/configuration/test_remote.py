@@ -177,6 +177,106 @@ def test_what_may_not_be_is_rejected_with_its_reason(
     assert box.desire(6, LINES) is not None
 
 
+WITH_SECRETS = """
+device: a/b
+uplink: {url: mqtt://x}
+camera: {source: "rtsps://10.0.0.7/1", user: admin, password: file:camera.pw}
+sensors:
+  - {kind: http, url: "https://meter.example/a", values: [VALUE], token: file:meter.token}
+secrets_to: ["https://other.example:8443", "rtsp://10.0.0.9"]
+""".replace("VALUE", "{path: $.a, metric: air.temperature}")
+VALUES = [{"path": "$.a", "metric": "air.temperature"}]
+
+
+@pytest.fixture
+def rich(tmp_path: Path) -> Box:
+    for name in ("camera.pw", "meter.token", "outbox.key"):
+        (tmp_path / name).write_text("s3cret")
+    box = Box(tmp_path)
+    box.file.write_text(WITH_SECRETS)
+    box.start()
+    return box
+
+
+def http(url: str, *, bearer: str | None = None, account: bool = False) -> dict[str, Any]:
+    sensor: dict[str, Any] = {"kind": "http", "url": url, "values": VALUES}
+    if bearer is not None:
+        sensor["token"] = f"file:{bearer}"
+    return sensor | ({"user": "a", "password": "file:camera.pw"} if account else {})
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        (
+            {"camera": {"source": "rtsps://evil.example/1?a=b"}},
+            "own file does not go; add rtsps://evil.example to secrets_to in that file",
+        ),
+        ({"camera": {"source": "rtsp://10.0.0.7/1"}}, "add rtsp://10.0.0.7 to secrets_to"),
+        ({"camera": {"source": "rtsps://10.0.0.7:8554/1"}}, "add rtsps://10.0.0.7:8554 to"),
+        ({"camera": {"source": "async:rtsps://10.0.0.7/1"}}, "camera.source is 'async:rtsps"),
+        ({"camera": {"source": "rtsps://10.0.0.7\\.evil.example/1"}}, "camera.source is"),
+        ({"camera": {"source": "rtsps://10.0.0.7\t.evil.example/"}}, "camera.source is"),
+        (
+            {"sensors": [http("https://evil.example/x?key=1", bearer="outbox.key")]},
+            "sensors.0.url is 'https://evil.example/x': from afar no secret",
+        ),
+        ({"sensors": [http("http://meter.example", bearer="meter.token")]}, "add http://meter.example"),
+        ({"sensors": [http("https://other.example/", account=True)]}, "sensors.0.url is"),
+        (
+            {"sensors": [{"kind": "lines", "source": "a"}, http("https://e.x/", account=True)]},
+            "sensors.1.url is",
+        ),
+        ({"modem": http("https://e.x/", bearer="meter.token")}, "modem.url is"),
+    ],
+)  # fmt: skip
+def test_no_secret_of_the_box_is_sent_elsewhere(
+    rich: Box, config: dict[str, Any], reason: str
+) -> None:
+    own = rich.config
+    assert rich.desire(5, config) is None
+    told = rich.told()
+    assert told is not None
+    assert (told.state, told.applied) == ("rejected", 0)
+    assert reason in told.reason
+    assert "s3cret" not in told.reason
+    assert rich.config == own
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"camera": {"source": "rtsps://10.0.0.7:322/other"}},
+        {"camera": {"source": "rtsp://10.0.0.9:554/1"}},
+        {"camera": {"source": "rtsp://evil.example/1", "user": None, "password": None}},
+        {"sensors": [http("https://meter.example/b", bearer="outbox.key")]},
+        {"sensors": [http("https://other.example:8443/b", account=True)]},
+        {"sensors": [http("http://anybody.example/b")]},
+    ],
+)  # fmt: skip
+def test_secrets_go_where_the_box_itself_goes(rich: Box, config: dict[str, Any]) -> None:
+    assert rich.desire(5, config) is not None
+
+
+def test_what_was_accepted_is_taken_back_when_the_box_goes_there_no_more(rich: Box) -> None:
+    rich.desire(5, {"camera": {"source": "rtsp://10.0.0.9/1"}})
+    rich.now = 10
+    rich.look()
+    rich.file.write_text(WITH_SECRETS.partition("secrets_to")[0])
+    rich.start()
+    told = rich.told()
+    assert told is not None
+    assert told.state == "rolled-back"
+    assert "add rtsp://10.0.0.9 to secrets_to" in told.reason
+
+
+@pytest.mark.parametrize("place", ["10.0.0.7", "ftp://a", "http://a/b", "http://u@a", "http://a:b"])
+def test_places_are_schemes_and_hosts(rich: Box, place: str) -> None:
+    rich.file.write_text(WITH_SECRETS.replace("rtsp://10.0.0.9", place))
+    with pytest.raises(SettingsError, match=r"secrets_to\.1 is .* not scheme://host"):
+        rich.start()
+
+
 def test_null_takes_a_key_away_and_sizes_may_be_given_with_all_coordinates(box: Box) -> None:
     box.desire(5, {"camera": {"lines": None}})
     assert box.config.camera is not None
