@@ -31,9 +31,9 @@ from numpy.typing import NDArray
 
 from benchmarks.machine import machine
 from contracts.batch import CONTENT_TYPE, SCHEMAS, Batch, decode, encode
+from contracts.chrony import ClockQuality
 from contracts.topics import topic
 from edge.batches import Batcher, Scalar
-from edge.chrony import ClockQuality
 from edge.config import Batches
 from edge.vision.ground import Ground, Odometer
 
