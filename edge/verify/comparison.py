@@ -34,6 +34,8 @@ from edge.vision.frames import Floats
 KM_H: Final = 3.6
 """One metre a second. [km/h]"""
 DIRECTIONS: Final = ("in", "out")
+WHOLE: Final = 0.95
+"""Share of its stated time, less a second, from which a clip is whole: some only estimate it."""
 PEDESTRIANS: Final = (RoadUser.UNKNOWN, RoadUser.PEDESTRIAN)
 """Classes that what MOTChallenge annotates may have here."""
 PEDESTRIAN_DEPTH: Final = SIZE[RoadUser.PEDESTRIAN][1]
@@ -82,7 +84,7 @@ def compare(
         If the truth is of another clip: it goes on after this one's end.
     """
     gates = list(product((line.id for line in seen.lines), DIRECTIONS))
-    notes, boxes, places = [], None, None
+    notes, boxes, places = _ending(seen), None, None
     if isinstance(truth, Counted):
         _check_moments(truth, seen, path)
         true = _counted(truth, gates, seen)
@@ -99,7 +101,7 @@ def compare(
                 seen.boxes.pick(annotated), foot_point[annotated],
             )  # fmt: skip
         if others := int((~annotated).sum()):
-            notes = [f"{others} boxes of other classes are not judged: MOT annotates pedestrians"]
+            notes += [f"{others} boxes of other classes are not judged: MOT annotates pedestrians"]
         seen = seen._replace(crossings=[c for c in seen.crossings if c.kind in PEDESTRIANS])
     found = _found(seen, gates)
     scores = score_passages(true.passages, found, true.totals, tolerance=tolerance)
@@ -108,6 +110,14 @@ def compare(
     return Comparison(
         gates, true.totals, scores, table, overall(scores, true.totals), boxes, places, notes
     )
+
+
+def _ending(seen: Replay) -> list[str]:
+    """Say that a clip breaks off: what would come after is not seen, which is not nobody."""
+    if seen.lasted > WHOLE * seen.stated - 1:
+        return []
+    said, end = f"{seen.stated:.1f} s", f"{seen.lasted:.1f} s"
+    return [f"the clip says it lasts {said}, its last picture is at {end}; is the file whole?"]
 
 
 def _check_moments(truth: Counted, seen: Replay, path: Path) -> None:
