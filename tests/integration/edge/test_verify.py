@@ -203,6 +203,22 @@ def test_a_clip_that_breaks_off_says_so(clip: Path, tmp_path: Path) -> None:
     assert any("lasts 11.0 s, its last picture is at 4." in note for note in notes), notes
 
 
+def test_vehicles_that_are_annotated_are_judged(clip: Path, config: Path, tmp_path: Path) -> None:
+    """Sizes on the ground tell that they are cars; half of the clip is annotated."""
+    truth = tmp_path / "gt.txt"
+    rows = [(n, 160 + 22 + STEP * (n - CROSSES[0])) for n in range(SETTLE, SETTLE + 30)]
+    boxes = [f"{n + 1},1,{max(right - 45, 0) + 1},81,{min(right, 45)},18,1" for n, right in rows]
+    found = {}
+    for kind in ("3", "1"):
+        truth.write_text("".join(f"{box},{kind},1\n" for box in boxes))
+        found[kind] = document(clip, truth, "--config", config)
+    assert found["3"]["boxes"]["recall"] > 0.6
+    assert found["1"]["boxes"]["recall"] < 0.5
+    assert any("annotated are pedestrian" in note for note in found["1"]["notes"])
+    for one in found.values():
+        assert any("annotated are frames up to 50 of 110" in note for note in one["notes"])
+
+
 def test_a_folder_of_pictures_is_a_clip(clip: Path, config: Path, tmp_path: Path) -> None:
     folder = tmp_path / "img1"
     folder.mkdir()
