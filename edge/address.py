@@ -1,6 +1,7 @@
 """What FFmpeg is told of a source: its address with the account in it, and its options."""
 
 import ssl
+from pathlib import Path
 from typing import Final
 from urllib.parse import quote, urlsplit
 
@@ -13,6 +14,8 @@ SECURE: Final = ("rtsps", "https", "tls")
 
 def full_address(address: str, camera: Camera) -> str:
     """Put the camera's account into an address, as FFmpeg wants it; it is told to nobody else."""
+    if camera.is_path and Path(address).exists():  # its name may look like another protocol's
+        return f"file:{address}"
     if camera.user is None:
         return address
     scheme, mark, place = address.partition("://")

@@ -16,6 +16,7 @@ from edge.config import Camera
 from edge.decoded import Decoded
 from edge.errors import SourceError
 from edge.redirection import check_redirection
+from edge.recordings import JUMP, joined, longest, step, upright
 from edge.sender_clock import SenderClock
 from edge.stills import SUFFIXES, arriving, at_rate, by_rule, listed
 from edge.video import Video
@@ -38,8 +39,6 @@ CHANGED: Final = MICROSECONDS
 """... for so long; a damaged stream shows another size, too, until its next key frame. [us]"""
 RESUMES: Final = 1000
 """So often in a row reading on in a damaged recording may fail; then it is over."""
-JUMP: Final = MICROSECONDS
-"""Stamps that go back by more than this mean that the camera started anew. [us]"""
 
 
 class Timeline:
@@ -148,7 +147,8 @@ def _stream(container: Any, camera: Camera, clock: Clock) -> Video:
     if not container.streams.video:
         msg = f"{camera.shown} has no video in it"
         raise SourceError(msg)
-    stream = container.streams.video[0]
+    # a recording may have a cover or a preview beside its video
+    stream = container.streams.best("video") if camera.is_file else container.streams.video[0]
     stream.codec_context.thread_count = 1  # more threads are more memory and more delay
     duration = (container.duration or 0) / MICROSECONDS
     video = Video(stream.width, stream.height, float(stream.average_rate or 0), duration)
@@ -164,6 +164,9 @@ def _stream(container: Any, camera: Camera, clock: Clock) -> Video:
         timeline = video.sender = SenderClock(clock, timeline)
         packets = timeline.listen(packets)
     frames = _decoded(container, stream, video, packets)
+    if camera.is_file:
+        frames = upright(frames, video)
+        frames = frames if camera.clock == "pts" else joined(frames, video)
     if counted:
         frames = ((clock(), frame) for _, frame in frames)
     if camera.is_file and camera.pace == "realtime":
@@ -193,7 +196,8 @@ def _folder(camera: Camera, clock: Clock) -> Video:
     if first is None:
         msg = f"{folder} has no picture in it that can be decoded"
         raise SourceError(msg)
-    video.width, video.height = first[1].width, first[1].height
+    picture = Decoded(first[1])
+    video.width, video.height = picture.width, picture.height
     frames = chain([first], frames)
     if rate and camera.pace == "realtime":
         frames = _paced(frames, time.monotonic, time.sleep)
@@ -206,7 +210,7 @@ def _folder(camera: Camera, clock: Clock) -> Video:
 def _decoded(
     container: Any, stream: Any, video: Video, packets: Iterable[Any]
 ) -> Iterator[tuple[int, Any]]:
-    """Yield each decoded frame with its stamp [us]; what is corrupt is left out and counted."""
+    """Yield each decoded frame with its stamp [us]; what cannot be decoded is counted."""
     # AVI keeps no presentation time. What FFmpeg makes up goes back and forth with B-frames, while
     # its decoding time counts the frames as they come out.
     decoding_time = container.format.name == "avi"
@@ -219,12 +223,9 @@ def _decoded(
             video.dropped += 1
             continue
         for frame in decoded:
-            if frame.is_corrupt:  # patched up by the decoder: what moves there is no road user
-                video.dropped += 1
-                continue
             stated = frame.dts if decoding_time else frame.pts
             if stated is None:  # the decoder's last ones come without: they follow on
-                stamp += int(MICROSECONDS / video.rate) if video.rate else 0
+                stamp += step(video)
             else:
                 stamp = stated * scale.numerator // scale.denominator
             yield stamp, frame
@@ -291,14 +292,15 @@ def _timed(
     """
     first = last = stale = None
     size = _Size(video)
-    # Some formats' lengths are estimates, but what is far beyond is a damaged stamp.
-    longest = int((2 * video.duration + 60) * MICROSECONDS) if video.duration else None
     for index, (stamp, frame) in enumerate(frames):
         captured = timeline.captured(stamp)
         if captured is None:
             continue
         first = captured if first is None else first
-        if longest is not None and captured - first > longest:
+        if captured - first > longest(video):
+            video.dropped += 1
+            continue
+        if frame.is_corrupt:  # patched up by the decoder: what moves there is no road user
             video.dropped += 1
             continue
         if last is not None and captured < last - JUMP:
@@ -314,11 +316,12 @@ def _timed(
         if last is not None and captured <= last:
             video.dropped += 1
             continue
-        if not size.fits(frame.width, frame.height, captured):
+        picture = Decoded(frame)
+        if not size.fits(picture.width, picture.height, captured):
             video.dropped += 1
             continue
         last, stale = captured, None
-        yield Frame(Decoded(frame), captured, index)
+        yield Frame(picture, captured, index)
 
 
 class _Size:

@@ -8,6 +8,8 @@ from pydantic import ValidationError
 
 from edge.configuration.document import Key, is_secret
 
+ID_RULE: Final = "an id has lower-case letters a to z, digits and hyphens only, at most 63"
+_ID_PATTERN: Final = r"^[a-z0-9][a-z0-9-]{0,62}$"
 _USER_INFO: Final = re.compile(r"//[^@/\s]*@")
 
 
@@ -66,6 +68,7 @@ class Origins:
             case "point":  # says what it is and what to do
                 return f"{origin}: {key}: {error['msg']}"
         shown, message = _shown(place, error["input"]), error["msg"].removeprefix("Value error, ")
+        message = ID_RULE if _ID_PATTERN in message else message
         return f"{origin}: {key} is {shown}: {message}; {fix}correct it{flag}"
 
 

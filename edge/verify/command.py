@@ -34,7 +34,7 @@ def verify_clip(clip: Path, truth: Path, camera: Camera, tolerance: float) -> Ve
         If anything given cannot be used; the text names it, the place in it, and the fix.
     """
     known = read_truth(truth)
-    if not clip.is_file():
+    if not clip.exists():
         msg = f"{clip}: no such file; give the path of a recording"
         raise SourceError(msg)
     lines = known.lines if isinstance(known, Counted) else None

@@ -34,8 +34,9 @@ from edge.vision.frames import Floats
 KM_H: Final = 3.6
 """One metre a second. [km/h]"""
 DIRECTIONS: Final = ("in", "out")
-PEDESTRIANS: Final = (RoadUser.UNKNOWN, RoadUser.PEDESTRIAN)
-"""Classes that what MOTChallenge annotates may have here."""
+WHOLE: Final = 0.95
+"""Share of its stated time, less a second, from which a clip is whole: some only estimate it. The
+same share of its frames must be annotated."""
 PEDESTRIAN_DEPTH: Final = SIZE[RoadUser.PEDESTRIAN][1]
 """Of what is annotated. [m]"""
 Place = tuple[str, str]
@@ -82,14 +83,15 @@ def compare(
         If the truth is of another clip: it goes on after this one's end.
     """
     gates = list(product((line.id for line in seen.lines), DIRECTIONS))
-    notes, boxes, places = [], None, None
+    notes, boxes, places = _ending(seen), None, None
     if isinstance(truth, Counted):
         _check_moments(truth, seen, path)
         true = _counted(truth, gates, seen)
     else:
         _check_frames(truth, seen, path)
         true = _annotated(truth.boxes, gates, seen, anchor)
-        annotated = np.isin(seen.kind, PEDESTRIANS)
+        judged = {RoadUser.UNKNOWN, *truth.kinds}
+        annotated = np.isin(seen.kind, list(judged))
         boxes = score_boxes(truth.boxes, seen.boxes.pick(annotated), truth.ignored)
         if truth.place is not None and np.isfinite(seen.place).any():
             # annotated are feet; the agent says where the middle is
@@ -99,8 +101,10 @@ def compare(
                 seen.boxes.pick(annotated), foot_point[annotated],
             )  # fmt: skip
         if others := int((~annotated).sum()):
-            notes = [f"{others} boxes of other classes are not judged: MOT annotates pedestrians"]
-        seen = seen._replace(crossings=[c for c in seen.crossings if c.kind in PEDESTRIANS])
+            names = ", ".join(kind.name.lower() for kind in sorted(truth.kinds))
+            notes += [f"{others} boxes of other classes are not judged: annotated are {names}"]
+        notes += _unannotated(truth, seen)
+        seen = seen._replace(crossings=[c for c in seen.crossings if c.kind in judged])
     found = _found(seen, gates)
     scores = score_passages(true.passages, found, true.totals, tolerance=tolerance)
     table = by_class(found, len(gates))
@@ -108,6 +112,24 @@ def compare(
     return Comparison(
         gates, true.totals, scores, table, overall(scores, true.totals), boxes, places, notes
     )
+
+
+def _ending(seen: Replay) -> list[str]:
+    """Say that a clip breaks off: what would come after is not seen, which is not nobody."""
+    if seen.lasted > WHOLE * seen.stated - 1:
+        return []
+    said, end = f"{seen.stated:.1f} s", f"{seen.lasted:.1f} s"
+    return [f"the clip says it lasts {said}, its last picture is at {end}; is the file whole?"]
+
+
+def _unannotated(truth: Annotations, seen: Replay) -> list[str]:
+    """Say that a clip goes on after what was annotated: whoever comes then seems to be invented."""
+    end, last = int(seen.number[-1]), truth.last[0]
+    if last >= WHOLE * end:
+        return []
+    return [
+        f"annotated are frames up to {last + 1} of {end + 1}; who is found later counts as invented"
+    ]
 
 
 def _check_moments(truth: Counted, seen: Replay, path: Path) -> None:

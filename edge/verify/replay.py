@@ -27,11 +27,17 @@ class Replay(NamedTuple):
     dropped: int  # frames that were corrupt or out of order
     number: Integers  # (n,) of each frame that was looked at, the clip's first is 0
     captured: Integers  # (n,) [us]
+    stated: float  # how long it says to be [s], 0 unknown
     crossings: list[Crossing]
     boxes: Boxed
     kind: Bytes  # RoadUser of each box
     place: Floats  # (n, 2) middle of each on the ground, nan without calibration [m]
     away: Floats  # (n, 2) direction away from the camera there, of unit length
+
+    @property
+    def lasted(self) -> float:
+        """Time [s] from its first frame to its last."""
+        return float(self.captured[-1] - self.captured[0]) / MICROSECONDS
 
     def moment(self, number: Floats) -> Floats:
         """Moments [s] since the first frame of frames by their numbers."""
@@ -67,7 +73,7 @@ def replay(
     crossings: list[Crossing] = []
     number, captured, ids, boxes, kinds, places = [], [], [], [], [], []
     with open_video(camera, clock) as video:
-        size = video.width, video.height
+        size, stated = (video.width, video.height), video.duration
         camera = camera.opened(*size)
 
         def settings(width: int, height: int) -> VisionSettings:
@@ -98,7 +104,7 @@ def replay(
     ground = ground_of(camera.vision(*size), *size)
     return Replay(
         *size, drawn, video.dropped,
-        np.array(number), np.array(captured), crossings,
+        np.array(number), np.array(captured), stated, crossings,
         Boxed(
             np.repeat(number, each),
             np.concatenate(ids).astype(np.int64),

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from contracts.classes import RoadUser
+from contracts.classes import VULNERABLE, RoadUser
+from edge.configuration.explain import ID_RULE
 from edge.errors import TruthError
 from edge.verify.scoring import Boxed
 from edge.vision.frames import Floats
@@ -136,6 +137,7 @@ class Annotations(NamedTuple):
     ignored: Boxed  # whatever lies there is neither right nor wrong
     last: tuple[int, int]  # highest frame, and the line of the file that names it
     place: Floats | None = None  # (n, 2) of the boxes' feet on the ground [m]
+    kinds: frozenset[RoadUser] = frozenset({RoadUser.PEDESTRIAN})  # that are annotated
 
 
 def kind_of(name: str | None) -> RoadUser:
@@ -160,7 +162,7 @@ def read_truth(path: Path) -> Counted | Annotations:
         msg = f"{path}: no kind of truth is known by this ending; give .toml, .json or MOT's .txt"
         raise TruthError(msg)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # some editors begin with a mark
     except OSError as fault:
         msg = f"{path}: cannot be read ({fault.strerror}); give the path of a truth file"
         raise TruthError(msg) from fault
@@ -180,10 +182,21 @@ def _toml(path: Path, text: str) -> Counted:
 
 def _json(path: Path, text: str) -> Counted:
     try:
-        return _counted(path, json.loads(text))
+        return _counted(path, json.loads(text, object_pairs_hook=_each_once))
     except json.JSONDecodeError as fault:
         msg = f"{path}:{fault.lineno}: no JSON: {fault.msg} (column {fault.colno}); correct it"
         raise TruthError(msg) from fault
+    except (ValueError, RecursionError) as fault:  # among them numbers of thousands of digits
+        msg = f"{path}: cannot be used: {fault}; correct it there"
+        raise TruthError(msg) from fault
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of its keys and values; JSON itself would take the last of two."""
+    if twice := [key for key, times in Counter(key for key, _ in pairs).items() if times > 1]:
+        msg = f"{twice[0]!r} is there twice in one object"
+        raise ValueError(msg)
+    return dict(pairs)
 
 
 def _counted(path: Path, table: Any) -> Counted:
@@ -203,6 +216,8 @@ def _explain(fault: ValidationError) -> list[str]:
                 lines.append(f"{key} is not set; write it")
             case "extra_forbidden":
                 lines.append(f"{key} is {error['input']!r}: no such key; remove or correct it")
+            case "string_pattern_mismatch":
+                lines.append(f"{key} is {error['input']!r}: {ID_RULE}; correct it")
             case "value_error":  # a rule about several keys: its input is all of them
                 lines.append(f"{key}: {message}" if key else message)
             case _:
@@ -213,12 +228,23 @@ def _explain(fault: ValidationError) -> list[str]:
 _COLUMNS: Final = "frame,id,left,top,width,height,conf"
 _FEWEST: Final = 7
 _WITH_PLACES: Final = 10
+_WITH_CLASSES: Final = 9
 _NOWHERE: Final = -1.0
+_KINDS: Final[Mapping[float, frozenset[RoadUser]]] = {
+    1: frozenset({RoadUser.PEDESTRIAN}),
+    2: frozenset(VULNERABLE),  # a person on a vehicle
+    3: frozenset({RoadUser.CAR, RoadUser.VAN, RoadUser.TRUCK, RoadUser.BUS}),
+    4: frozenset({RoadUser.BICYCLE}),
+    5: frozenset({RoadUser.MOTORCYCLE, RoadUser.SCOOTER}),
+    7: frozenset({RoadUser.PEDESTRIAN}),  # a static person
+}
+"""What MOT16's classes are here."""
 
 
 def _mot(path: Path, text: str) -> Annotations:
     """Read boxes; those with `conf` 0, among them MOT16's distractors, are ignored."""
     rows, seen = [], dict[tuple[int, int], int]()
+    kinds: set[RoadUser] = set()
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue
@@ -232,6 +258,7 @@ def _mot(path: Path, text: str) -> Annotations:
             msg = f"{path}:{number}: frame {row[0]:.0f} has id {row[1]:.0f} in line {first} already"
             raise TruthError(f"{msg}; remove one of them")
         rows.append(row)
+        kinds |= _kinds(line) if row[6] else set()
     if not rows:
         msg = f"{path}: has no boxes in it; a line is {_COLUMNS},..."
         raise TruthError(msg)
@@ -247,7 +274,16 @@ def _mot(path: Path, text: str) -> Annotations:
     last = highest, seen[highest + 1, int(boxes.id[boxes.frame.argmax()])]
     # where nobody measured places, all of them are -1
     place = table[wanted, 7:9] if (table[:, 7:9] != _NOWHERE).any() else None
-    return Annotations(boxes.pick(wanted), boxes.pick(~wanted), last, place)
+    annotated = frozenset(kinds or {RoadUser.PEDESTRIAN})
+    return Annotations(boxes.pick(wanted), boxes.pick(~wanted), last, place, annotated)
+
+
+def _kinds(line: str) -> frozenset[RoadUser]:
+    """Classes that a box of MOT16 may have, none where the file has no classes."""
+    fields = line.split(",")
+    if len(fields) != _WITH_CLASSES:
+        return frozenset()
+    return _KINDS.get(float(fields[7]), frozenset())
 
 
 def _place(fields: list[str]) -> tuple[float, float]:

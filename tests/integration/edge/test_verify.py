@@ -191,3 +191,42 @@ def test_the_first_pedestrians_as_boxes(shared_data: Path, config: Path, tmp_pat
     # a floor: motion alone boxes the shadow, too, and two who walk together at once
     assert min(boxes["precision"], boxes["recall"]) > 0.5
     assert 0.4 < boxes["track_recall"] <= boxes["recall"]
+
+
+def test_a_clip_that_breaks_off_says_so(clip: Path, tmp_path: Path) -> None:
+    """What comes after its last picture is not seen, which is not nobody."""
+    whole, half = beginning(clip, tmp_path / "whole.mkv", 200), tmp_path / "half.mkv"
+    half.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    truth = write(tmp_path, totals=[{"line": "gate", "direction": "in", "count": 1}])
+    assert not any("whole" in note for note in document(whole, truth)["notes"])
+    notes = document(half, truth)["notes"]
+    assert any("lasts 11.0 s, its last picture is at 4." in note for note in notes), notes
+
+
+def test_vehicles_that_are_annotated_are_judged(clip: Path, config: Path, tmp_path: Path) -> None:
+    """Sizes on the ground tell that they are cars; half of the clip is annotated."""
+    truth = tmp_path / "gt.txt"
+    rows = [(n, 160 + 22 + STEP * (n - CROSSES[0])) for n in range(SETTLE, SETTLE + 30)]
+    boxes = [f"{n + 1},1,{max(right - 45, 0) + 1},81,{min(right, 45)},18,1" for n, right in rows]
+    found = {}
+    for kind in ("3", "1"):
+        truth.write_text("".join(f"{box},{kind},1\n" for box in boxes))
+        found[kind] = document(clip, truth, "--config", config)
+    assert found["3"]["boxes"]["recall"] > 0.6
+    assert found["1"]["boxes"]["recall"] < 0.5
+    assert any("annotated are pedestrian" in note for note in found["1"]["notes"])
+    for one in found.values():
+        assert any("annotated are frames up to 50 of 110" in note for note in one["notes"])
+
+
+def test_a_folder_of_pictures_is_a_clip(clip: Path, config: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "img1"
+    folder.mkdir()
+    with av.open(str(clip)) as container:
+        for number, packet in enumerate(container.demux(video=0)):
+            if packet.size:
+                (folder / f"{number + 1:06d}.jpg").write_bytes(bytes(packet))
+    config.write_text(f"{CONFIG}  pictures_per_s: {RATE}\n")
+    truth = write(tmp_path, passages=[passage(frame) for frame in CROSSES])
+    found = document(folder, truth, "--config", config)
+    assert (found["frames"], found["count_error"], found["matched"]) == (110, 0, 2)

@@ -174,6 +174,7 @@ def test_a_password_in_an_address_is_not_shown(path: Path) -> None:
             "used twice",
         ),
         (CAMERA, 'camera.lines=[{id="a", a=[0, 0], b=[0, 0]}]', "two different points"),
+        (CAMERA, 'camera.lines=[{id="Most", a=[0, 0], b=[0, 1]}]', "lower-case letters a to z"),
         (
             LEAST + "sensors:\n- kind: modbus\n  source: tcp://x\n  registers:\n"
             "  - address: 5\n    metric: meter.power\n    unit: W\n",

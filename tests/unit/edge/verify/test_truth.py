@@ -62,6 +62,7 @@ def test_toml_and_json_say_the_same(write):
         ({"totals": [TOTAL, TOTAL]}, r"totals\.1: .*has a total already"),
         ({"totals": [{**TOTAL, "classes": {"car": 2}}]}, r"totals\.0: classes are 2 together"),
         ({"totals": [{**TOTAL, "count": -1}]}, r"totals\.0\.count is -1"),
+        ({"lines": [{**LINE, "id": "Nábřeží"}]}, r"lines\.0\.id is 'Nábřeží': an id has"),
         ({}, r"nothing is said of the lines \['road'\]"),
     ],
 )
@@ -78,6 +79,9 @@ def test_what_cannot_be_used_is_named(write, change, said):
         ("a.toml", b"\xff", r"a\.toml: no text in UTF-8"),
         ("a.json", '{\n"lines": x}', r"a\.json:2: no JSON"),
         ("a.json", "[]", r"a\.json: the whole is \[\]"),
+        ("a.json", "[" * 100_000, r"a\.json: cannot be used: maximum recursion"),
+        ("a.json", '{"a": 1' + "0" * 5000 + "}", r"a\.json: cannot be used: .*digits"),
+        ("a.json", '{"lines": [], "lines": []}', r"a\.json: cannot be used: 'lines' is .* twice"),
         ("a.docx", "", r"a\.docx: no kind of truth"),
         ("gt.txt", "", r"gt\.txt: has no boxes"),
         ("gt.txt", "1,1,5,5,10,20,1\n\n2,1,5,5\n", r"gt\.txt:3: .*4 columns, at least 7"),
@@ -107,6 +111,22 @@ def test_boxes_of_mot15_and_mot16(write):
     assert found.boxes.box.tolist() == [[10, 20, 20, 40], [0, 0, 10, 20]]
     assert found.ignored.id.tolist() == [8]
     assert found.last == (1, 1)
+    assert found.kinds == {RoadUser.PEDESTRIAN}
+
+
+def test_annotated_classes_of_mot16_are_judged(write):
+    """Of those with `conf` 0 none; where a file has no classes they are pedestrians."""
+    rows = "1,1,1,1,10,10,1,3,1\n1,2,1,1,10,10,1,4,1\n1,3,1,1,10,10,0,1,1\n"
+    four_wheels = {RoadUser.CAR, RoadUser.VAN, RoadUser.TRUCK, RoadUser.BUS}
+    assert read_truth(write(rows, "gt.txt")).kinds == four_wheels | {RoadUser.BICYCLE}
+    assert read_truth(write("1,1,1,1,9,9,1,3,-1,-1\n", "gt.txt")).kinds == {RoadUser.PEDESTRIAN}
+
+
+def test_a_byte_order_mark_is_no_part_of_a_truth(write):
+    mark = b"\xef\xbb\xbf"
+    total = json.dumps({"lines": [LINE], "totals": [TOTAL]}).encode()
+    assert read_truth(write(mark + total)) == read_truth(write(total))
+    assert len(read_truth(write(mark + b"1,1,1,1,10,10,1\r\n", "gt.txt")).boxes.id) == 1
 
 
 rows = st.lists(
