@@ -12,6 +12,11 @@ UPLINK: Final = f"tepna/{VERSION}/+/+/up/+"
 STATES: Final = f"tepna/{VERSION}/+/+/state"
 """Every birth certificate and last will."""
 
+NOTICES: Final = tuple(
+    f"tepna/{VERSION}/+/+/{channel}" for channel in ("desired", "reported", "command", "result")
+)
+"""All that platform and devices tell each other of configuration and commands."""
+
 
 class TopicError(ValueError):
     """The topic is none of Tepna's."""

@@ -15,6 +15,7 @@ from ingest.foreign.births import complete
 from ingest.foreign.judge import Foreigner, Interpreter
 from ingest.inbox import Delivery
 from ingest.judge import Judged, judge, refuse, unnamed
+from ingest.notices import Notice, is_notice, judge_notice
 from ingest.prepare import Group, Message, groups
 from ingest.registry import Registry
 from ingest.rows import Encoded
@@ -89,6 +90,8 @@ class Writer:
                 return self._interpreter.judge(delivery)
         if is_state(delivery):
             return judge_state(delivery)
+        if is_notice(delivery):
+            return judge_notice(delivery)
         return judge(delivery, ahead=self._settings.clock_ahead_s)
 
     def commit(self, group: Group) -> Stored:
@@ -129,7 +132,7 @@ class Writer:
     ) -> Stored:
         """Commit a group; if the database refuses something in it, find that and set it apart."""
         messages = [m for m in group if isinstance(m, Judged)]
-        changes = [m for m in group if isinstance(m, Change)]
+        changes = [m for m in group if isinstance(m, Change | Notice)]
         with self._interpreting:
             foreign = [
                 complete(connection, self._interpreter, m)
