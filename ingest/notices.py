@@ -85,7 +85,7 @@ def write_notice(connection: Connection, device: int, notice: Notice) -> None:
             fields = msgspec.structs.asdict(said) | {"at": from_micros(said.at)}
             keep_reported(connection, device, **fields, heard=received)
         case Command(id=ident, do=do):
-            keep_command(connection, device, ident, msgspec.json.decode(do), received)
+            keep_command(connection, device, ident, masked(msgspec.json.decode(do)), received)
         case Result(id=ident, state=state, reason=reason, answer=answer):
             keep_answer(
                 connection,

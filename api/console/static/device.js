@@ -155,6 +155,14 @@ async function ask(type) {
   refresh();
 }
 
+// Where the focus is, so that it is found again in what takes its place; null: nobody could say.
+function focused(part) {
+  const { activeElement: element } = document;
+  if (!part.contains(element)) return "";
+  if (element.dataset.snapshot) return `[data-snapshot="${element.dataset.snapshot}"]`;
+  return element.tagName === "SUMMARY" ? `#${element.parentElement.id} > summary` : null;
+}
+
 // What changed on the page is replaced; what is open stays open, and what has the focus keeps it.
 const known = new Map();
 let lost = false;
@@ -168,11 +176,13 @@ async function refresh() {
   for (const part of fresh.querySelectorAll("[data-part]")) {
     const name = part.dataset.part;
     const there = $(`[data-part="${name}"]`);
-    if (known.get(name) === part.innerHTML || there.contains(document.activeElement)) continue;
+    const focus = focused(there);
+    if (known.get(name) === part.innerHTML || focus === null) continue;
     known.set(name, part.innerHTML);
     const open = [...there.querySelectorAll("details[open]")].map((each) => each.id);
     there.replaceChildren(...part.childNodes);
     for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+    if (focus) there.querySelector(focus)?.focus();
   }
 }
 
