@@ -122,7 +122,6 @@ class Agent:
                 InstallVersion: self._updates.install,
             },
             slow={Doctor: self._examine, Snapshot: self._take_snapshot},
-            failed=self._fail,
             clock=clock,
         )
         self._uplink = Uplink(

@@ -1,6 +1,7 @@
 """Commands from the platform: each is done once, and answered as often as it is asked."""
 
 import logging
+import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping
@@ -10,7 +11,6 @@ import msgspec
 
 from contracts.clock import Clock
 from contracts.messages import COMMAND, DO, ENCODER, Command, Do, LogLevel, Result
-from edge.threads import Failed, start_thread
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +35,8 @@ class Commands:
     actions
         What does each kind of command; gives what is answered, or raises `RefusedError`.
     slow
-        The same of those that take long: each is done in a thread of its own.
-    failed
-        Told what such a thread died of.
+        The same of those that take long: each is done in a thread of its own, and if that dies,
+        the command is refused and the agent measures on.
     """
 
     def __init__(
@@ -45,13 +44,11 @@ class Commands:
         actions: Mapping[type[Do], Action],
         *,
         slow: Mapping[type[Do], Action],
-        failed: Failed,
         clock: Clock,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._actions: dict[type[Do], Action] = {LogLevel: self._set_level, **actions}
         self._slow = slow
-        self._failed = failed
         self._clock = clock
         self._monotonic = monotonic
         self._heard = deque[tuple[bytes, bytes]](maxlen=WAITING)
@@ -109,9 +106,15 @@ class Commands:
         self._asking[command.id] = [correlation]
 
         def work() -> None:
-            self._finished.append(self._do(command.id, do, slow))
+            try:
+                result = self._do(command.id, do, slow)
+            except Exception as fault:
+                log.exception("command %s cannot be done", command.id)
+                result = self._refused(command.id, fault)
+            self._finished.append(result)
 
-        start_thread(f"command {type(do).__name__}", work, self._failed)
+        name = f"command {type(do).__name__}"
+        threading.Thread(target=work, name=name, daemon=True).start()
         return None
 
     def _remember(self, result: Result) -> Result:

@@ -20,11 +20,10 @@ class Device:
     def __init__(self) -> None:
         self.now, self.pings = 0.0, 0
         self.may_end = threading.Event()
-        self.faults: list[Exception] = []
+        self.is_broken = False
         self.commands = Commands(
             {Ping: self.ping, Flush: lambda _: {}, RestartCamera: self.refuse},
             slow={Doctor: self.examine, Snapshot: self.refuse},
-            failed=self.faults.append,
             clock=lambda: int(self.now * 1e6),
             monotonic=lambda: self.now,
         )
@@ -35,6 +34,8 @@ class Device:
 
     def examine(self, _: Doctor) -> dict[str, Any]:
         assert self.may_end.wait(20)
+        if self.is_broken:
+            raise OSError("no such sensor")
         return {"findings": []}
 
     def hear(self, kind: str, ident: str, correlation: bytes) -> None:
@@ -116,7 +117,10 @@ def test_what_takes_long_holds_up_nothing_and_is_done_once(device: Device) -> No
     device.hear("snapshot", "no-camera", b"c")
     ((refused, _),) = device.results(1)
     assert (refused.state, refused.reason) == ("refused", "no camera")
-    assert device.faults == []
+    device.is_broken = True
+    device.hear("doctor", "broken-1", b"c")
+    ((refused, _),) = device.results(1)
+    assert (refused.state, refused.reason) == ("refused", "no such sensor")
 
 
 def test_no_more_than_two_slow_commands_are_under_way(device: Device) -> None:
