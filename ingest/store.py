@@ -243,7 +243,7 @@ def _sendings(samples: Sequence[Sample]) -> list[Sending]:
 def _told(
     changes: Sequence[Change | Notice], devices: dict[str, Device]
 ) -> list[tuple[Device, Change | Notice]]:
-    """Find what is said of registered devices: those of one device as they came."""
+    """Find what is said of devices: of each as it came, the devices in everybody's order."""
     known = [(devices[c.identity], c) for c in changes if c.identity in devices]
     return sorted(known, key=lambda one: one[0].device)
 
