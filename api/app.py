@@ -15,6 +15,7 @@ from api.live import Hub
 from api.meters import Metering, Meters
 from api.pictures import Looks, Pictures
 from api.routers import (
+    commands,
     dead_letters,
     devices,
     health,
@@ -80,7 +81,7 @@ def create_api(settings: ApiSettings, *, clock: Clock = utc_now) -> FastAPI:
     app.state.hub, app.state.feed, app.state.meters = hub, feed, meters
     app.state.clock, app.state.settings = clock, settings
     app.state.definitions = definitions.load()
-    readings = (sites, devices, metric_types, metrics, incidents, indicators, live, views)
+    readings = (sites, devices, metric_types, metrics, incidents, indicators, live, views, commands)
     for part in (*readings, dead_letters, health):
         app.include_router(part.router, responses=errors.RESPONSES)
     app.include_router(unknown.router)

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.errors import KeyScopeError, NoDatabaseError, NoKeyError, answer
 from storage.errors import DatabaseLostError
-from storage.keys import DEAD_LETTERS, ApiKey
+from storage.keys import COMMANDS, DEAD_LETTERS, ApiKey
 
 logger = logging.getLogger(__name__)
 
@@ -57,20 +57,33 @@ Actor = Annotated[str, Depends(actor)]
 
 
 def steward(request: Request) -> str:
-    """Name of the key, if it may see, replay and drop dead letters.
+    """Name of the key, if it may see, replay and drop dead letters."""
+    return _with_scope(request, DEAD_LETTERS)
+
+
+Steward = Annotated[str, Depends(steward)]
+
+
+def commander(request: Request) -> str:
+    """Name of the key, if it may ask devices to do something."""
+    return _with_scope(request, COMMANDS)
+
+
+Commander = Annotated[str, Depends(commander)]
+
+
+def _with_scope(request: Request, scope: str) -> str:
+    """Name of the key, if it has this scope.
 
     Raises
     ------
     KeyScopeError
-        If it may not.
+        If it has not.
     """
     key: ApiKey = request.state.key
-    if DEAD_LETTERS not in key.scopes:
-        raise KeyScopeError(f"{key.name!r} has not the scope {DEAD_LETTERS!r}")
+    if scope not in key.scopes:
+        raise KeyScopeError(f"{key.name!r} has not the scope {scope!r}")
     return key.name
-
-
-Steward = Annotated[str, Depends(steward)]
 
 
 def cookie_name(scope: Scope) -> str:

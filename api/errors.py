@@ -97,6 +97,20 @@ class UnknownValueError(ApiError):
     slug = "unknown-indicator-value"
 
 
+class UnknownCommandError(ApiError):
+    """The device was not asked that."""
+
+    status = HTTPStatus.NOT_FOUND
+    slug = "unknown-command"
+
+
+class BadCommandError(ApiError):
+    """A device cannot be asked that."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    slug = "bad-command"
+
+
 class BadCursorError(ApiError):
     """The cursor is none that this list has given out."""
 
@@ -123,6 +137,14 @@ class NoDatabaseError(ApiError):
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     slug = "no-database"
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "5"}
+
+
+class NoBrokerError(ApiError):
+    """The broker does not answer, so nobody can be asked."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    slug = "no-broker"
     headers: ClassVar[Mapping[str, str]] = {"Retry-After": "5"}
 
 

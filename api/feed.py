@@ -1,14 +1,18 @@
-"""From the broker to the hub: reads the live feed for display, writes nothing anywhere."""
+"""From the broker to the hub: reads the live feed for display; commands go the other way."""
 
 import asyncio
 import logging
 import random
 import ssl
-from typing import Final
+from typing import Any, Final
+from uuid import uuid4
 
 import aiomqtt
 import msgspec
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
+from api.errors import NoBrokerError
 from api.frames import Frame, frames, state_frame
 from api.live import Hub
 from api.settings import ApiSettings
@@ -36,6 +40,7 @@ class Feed:
         self._hub = hub
         self.connected = asyncio.Event()
         self.refused = 0  # messages that are no batch
+        self._asking: aiomqtt.Client | None = None  # while connected
 
     async def run(self) -> None:
         """Connect and read for ever; reconnect with a jittered, growing, capped pause."""
@@ -50,6 +55,7 @@ class Feed:
                     if told:
                         logger.info("live feed recovered")
                     told, pause = False, FIRST_PAUSE
+                    self._asking = client
                     self.connected.set()
                     async for message in client.messages:
                         self._take(str(message.topic), message.payload)
@@ -58,9 +64,40 @@ class Feed:
                     logger.warning("live feed lost: %s", fault)
                     told = True
             finally:
+                self._asking = None
                 self.connected.clear()
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  # no secret
             pause = min(2 * pause, LONGEST_PAUSE)
+
+    def check_connected(self) -> None:
+        """Raise unless a device can be asked now.
+
+        Raises
+        ------
+        NoBrokerError
+            If the broker is away.
+        """
+        if self._asking is None:
+            raise NoBrokerError("Try again in a moment.")
+
+    async def ask(self, where: str, answer_to: str, payload: bytes, expiry: int) -> None:
+        """Publish a command that is over after so long [s].
+
+        Raises
+        ------
+        NoBrokerError
+            If the broker is away, or does not confirm it.
+        """
+        properties: Any = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+        properties.ResponseTopic = answer_to
+        properties.CorrelationData = uuid4().bytes
+        properties.MessageExpiryInterval = expiry
+        if self._asking is None:
+            raise NoBrokerError("Try again in a moment.")
+        try:
+            await self._asking.publish(where, payload, qos=QOS, properties=properties, timeout=5)
+        except aiomqtt.MqttError as fault:
+            raise NoBrokerError(str(fault)) from fault
 
     def _client(self) -> aiomqtt.Client:
         broker = read_broker(self._settings.mqtt_url)

@@ -62,6 +62,14 @@ class Ping(msgspec.Struct, frozen=True, tag="ping", forbid_unknown_fields=True):
     """Say how you are."""
 
 
+class Doctor(msgspec.Struct, frozen=True, tag="doctor", forbid_unknown_fields=True):
+    """Examine the box, and say what is wrong with it."""
+
+
+class Snapshot(msgspec.Struct, frozen=True, tag="snapshot", forbid_unknown_fields=True):
+    """Take a pixelated picture now, and keep it with those of what happened."""
+
+
 class Flush(msgspec.Struct, frozen=True, tag="flush", forbid_unknown_fields=True):
     """Close the batches at hand, and send what waits."""
 
@@ -83,7 +91,7 @@ class InstallVersion(msgspec.Struct, frozen=True, tag="update", forbid_unknown_f
     version: Annotated[str, msgspec.Meta(pattern=r"^[0-9][0-9A-Za-z.+!-]{0,62}$")]
 
 
-Do = Ping | Flush | RestartCamera | LogLevel | InstallVersion
+Do = Ping | Doctor | Snapshot | Flush | RestartCamera | LogLevel | InstallVersion
 """What a device may be asked to do; `type` names it."""
 
 

@@ -19,7 +19,7 @@ from contracts.events import (
     CONFIG_APPLIED,
     CONFIG_REFUSED,
 )
-from contracts.messages import Flush, InstallVersion, Ping, RestartCamera
+from contracts.messages import Doctor, Flush, InstallVersion, Ping, RestartCamera, Snapshot
 from contracts.version import __version__
 from edge.batches import Batcher, Event, Scalar
 from edge.camera import CameraWatch
@@ -61,6 +61,8 @@ AT_ONCE: Final = 10
 GOODBYE: Final = 2.0
 """How long a stopping agent tries to send what it has just kept. [s]"""
 
+SNAPSHOT_PATIENCE: Final = 10.0
+"""How long a picture may take that is asked for. [s]"""
 LONGEST: Final = 200
 """Characters that an event tells of a reason; the log has all of them."""
 
@@ -122,6 +124,7 @@ class Agent:
                 RestartCamera: self._restart_camera,
                 InstallVersion: self._updates.install,
             },
+            slow={Doctor: self._examine, Snapshot: self._take_snapshot},
             clock=clock,
         )
         self._uplink = Uplink(
@@ -318,6 +321,18 @@ class Agent:
             raise RefusedError(msg)
         self._parts.restart_camera(self._config.camera)
         return {}
+
+    def _examine(self, _: Doctor) -> dict[str, Any]:
+        from edge.doctor.examine import examine_running  # noqa: PLC0415  # only who asks pays
+
+        found = list(examine_running(self._config, seeing=self._sees()))
+        return {"findings": [finding._asdict() for finding in found]}
+
+    def _take_snapshot(self, _: Snapshot) -> dict[str, Any]:
+        if self._pictures is None or not self._seeing:
+            raise RefusedError("this device gives no picture now")
+        taken = self._pictures.take_now(SNAPSHOT_PATIENCE)
+        return {"snapshot": taken.id, "captured": taken.captured, "bytes": taken.size}
 
     def _sees(self) -> bool:
         return self._seeing or self._config.camera is None or self._parts.camera_over

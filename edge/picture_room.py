@@ -9,10 +9,11 @@ from contracts.metrics import PICTURE_BYTES
 from edge.batches import Event, Scalar
 from edge.budget import Budget
 from edge.certificate import Certificate, given, own
+from edge.commands import RefusedError
 from edge.config import AgentConfig, Pictures
 from edge.parts import Parts
 from edge.pictures import Began, Ended, PictureServer, Rules, Shelf, Supply
-from edge.snapshots import Snapshots
+from edge.snapshots import Snapshot, Snapshots
 from edge.wire import Picture
 
 Add = Callable[[Iterable[Event]], None]
@@ -32,7 +33,7 @@ class PictureRoom:
         if wanted is None:
             msg = "without [pictures] there are none"
             raise ValueError(msg)
-        self._add = add
+        self._add, self._clock = add, clock
         self._camera = camera
         self._stills, self._live = Shelf(clock), Shelf(clock)
         self._snapshots = _snapshots(config, wanted, clock)
@@ -69,6 +70,23 @@ class PictureRoom:
         """Ask for a picture of what is shown now, to be kept under an id."""
         if self._snapshots is not None:
             self._camera.want_snapshot(name, kind)
+
+    def take_now(self, patience: float) -> Snapshot:
+        """Keep a picture of what is shown now; its id is new.
+
+        Raises
+        ------
+        RefusedError
+            If none are kept, or none came within so long [s].
+        """
+        if self._snapshots is None:
+            raise RefusedError("this device keeps no snapshots: pictures.snapshot_bytes is 0")
+        name = f"asked-{self._clock()}"
+        self._camera.want_snapshot(name, "asked")
+        taken = self._snapshots.wait(name, patience)
+        if taken is None:
+            raise RefusedError(f"no picture came within {patience:g} s")
+        return taken
 
     def used(self, now: int) -> list[Scalar]:
         """Bytes of each stream so far, of those that have grown since this was last asked."""

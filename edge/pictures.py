@@ -35,6 +35,15 @@ OWNER: Final = "owner"
 LONGEST: Final = 3600 * MICROSECONDS
 """How long one live view of the owner's may last. [us]"""
 BOUNDARY: Final = "tepna-live"
+LIVE: Final = "/live.mjpg"
+FROM_ANY_PAGE: Final = {"Access-Control-Allow-Origin": "*"}
+"""The console comes from another host; what opens a live view is a permit, never a cookie."""
+PREFLIGHT: Final = FROM_ANY_PAGE | {
+    "Access-Control-Allow-Methods": "GET",
+    "Access-Control-Allow-Headers": "Authorization",
+    "Access-Control-Allow-Private-Network": "true",
+    "Access-Control-Max-Age": "600",
+}
 STREAMS: Final = ("still", "live", "snapshot")
 
 
@@ -191,12 +200,19 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.UNAUTHORIZED, {"WWW-Authenticate": "Bearer"})
         elif self.path == "/picture.jpg":
             self._still()
-        elif self.path == "/live.mjpg":
+        elif self.path == LIVE:
             self._live(viewer, until)
         elif self.path == "/snapshots":
             self._list()
         elif self.path.startswith("/snapshots/") and self.path.endswith(".jpg"):
             self._snapshot(self.path.removeprefix("/snapshots/").removesuffix(".jpg"))
+        else:
+            self._answer(HTTPStatus.NOT_FOUND, {})
+
+    def do_OPTIONS(self) -> None:  # the name that http.server calls
+        """Tell a browser that a page of the platform's may ask for the live view."""
+        if self.path == LIVE:
+            self._answer(HTTPStatus.NO_CONTENT, PREFLIGHT)
         else:
             self._answer(HTTPStatus.NOT_FOUND, {})
 
@@ -269,6 +285,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_response(HTTPStatus.OK)
             self.send_header("Content-Type", f"multipart/x-mixed-replace; boundary={BOUNDARY}")
             self.send_header("Cache-Control", "no-store")
+            self._allow_pages()
             self.send_header("Connection", "close")
             self.end_headers()
             self.close_connection = True
@@ -312,9 +329,15 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in headers.items():
             self.send_header(name, value)
         self.send_header("Cache-Control", "no-store")
+        if self.command == "GET" and self.path == LIVE:
+            self._allow_pages()
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def _allow_pages(self) -> None:
+        for name, value in FROM_ANY_PAGE.items():
+            self.send_header(name, value)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base's name
         log.debug(format, *args)

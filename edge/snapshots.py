@@ -42,7 +42,7 @@ class Snapshots:
         self._max_bytes = max_bytes
         self._days = days
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
 
     def put(self, name: str, captured: int, jpeg: bytes) -> bool:
         """Keep a picture; a second one with the same id is not taken. Whether it is kept."""
@@ -54,7 +54,17 @@ class Snapshots:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_durably(self._folder / f"{captured}_{name}.jpg", jpeg, 0o600)
             self._prune()
+            self._lock.notify_all()
             return self._find(name) is not None
+
+    def wait(self, name: str, patience: float) -> Snapshot | None:
+        """Give a picture that is to come, waiting for it for so long [s]."""
+
+        def found() -> Snapshot | None:
+            return next((each for each, _ in self._list() if each.id == name), None)
+
+        with self._lock:
+            return self._lock.wait_for(found, patience)
 
     def all(self) -> list[Snapshot]:
         """Give what is kept, newest first."""

@@ -8,6 +8,7 @@ from uuid import UUID
 from ingest.foreign.judge import Foreigner
 from ingest.inbox import Delivery
 from ingest.judge import Judged
+from ingest.notices import Notice
 from ingest.registry import Registry
 from ingest.rows import Encoded, Sample, blocks
 from ingest.states import Change
@@ -17,7 +18,7 @@ log = logging.getLogger(__name__)
 MAX_ROWS: Final = 200_000
 """Rows that one transaction takes, more only if a single batch has more."""
 
-Message = Judged | Change | Foreigner
+Message = Judged | Change | Notice | Foreigner
 
 
 class Group(NamedTuple):
@@ -40,7 +41,7 @@ def groups(
     rows = 0
     for delivery in deliveries:
         message = judge(delivery)
-        more = 0 if isinstance(message, Change) else message.rows
+        more = 0 if isinstance(message, Change | Notice) else message.rows
         if messages and rows + more > MAX_ROWS:
             yield Group(messages, _ahead(messages, registry))
             messages, rows = [], 0
@@ -65,7 +66,7 @@ def _encode(messages: Iterable[Message], registry: Registry) -> Encoded | None:
     for message in messages:
         if isinstance(message, Foreigner):
             return None  # its rows depend on what the database says
-        if isinstance(message, Change) or message.batch is None or message.boot is None:
+        if not isinstance(message, Judged) or message.batch is None or message.boot is None:
             continue
         if (name := (message.identity, message.boot, message.seq)) in seen:
             continue  # delivered twice, and stored once

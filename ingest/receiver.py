@@ -15,7 +15,7 @@ from typing import Any, Final
 from contracts.chrony import ClockQuality
 from contracts.clock import Clock
 from contracts.messages import ENCODER, Durable, Ranges, Received
-from contracts.topics import PROBES, STATES, VERSION, topic
+from contracts.topics import NOTICES, PROBES, STATES, VERSION, topic
 from ingest import packets
 from ingest.errors import IngestError
 from ingest.inbox import Delivery, Inbox
@@ -305,14 +305,15 @@ class Receiver:
 def filters(settings: IngestSettings, slot: int) -> tuple[list[str], list[str]]:
     """Say to what a worker subscribes, and what it leaves that it may have subscribed to before.
 
-    What is retained reaches no shared subscription: the states are the first worker's own.
+    What is retained reaches no shared subscription: states and notices are the first worker's own,
+    who so has commands before their results, too.
     """
     group = f"$share/{settings.ingest_client.replace('/', '-')}"
     foreign = settings.sources.subscriptions()
     shared = [f"{group}/{one.topic}" for one in foreign if not one.everybody]
     own = [one.topic for one in foreign if one.everybody]
     listened = [f"{group}/{UPLINKS}", f"{group}/{PROBES}", *shared, *own]
-    return ([*listened, STATES] if slot == 0 else listened), [UPLINKS]
+    return ([*listened, STATES, *NOTICES] if slot == 0 else listened), [UPLINKS]
 
 
 def durables(found: dict[Any, Ranges]) -> list[tuple[str, Durable]]:

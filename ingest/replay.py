@@ -13,6 +13,7 @@ from ingest.foreign.conflicts import CONFLICT
 from ingest.foreign.judge import Interpreter
 from ingest.inbox import Delivery
 from ingest.judge import Judged, judge
+from ingest.notices import Notice, is_notice, judge_notice, write_notice
 from ingest.registry import Registry
 from ingest.settings import ReplaySettings
 from ingest.states import Change, is_state, judge_state, write_old_state
@@ -78,6 +79,8 @@ def _replay(
         return _replay_foreign(connection, delivery, settings, context)
     if is_state(delivery):
         return _replay_state(connection, judge_state(delivery), context)
+    if is_notice(delivery):
+        return _replay_notice(connection, judge_notice(delivery), context)
     message = judge(delivery, ahead=settings.clock_ahead_s)
     if not message.rows and not message.held:
         raise StillDeadError(_reasons(message))
@@ -112,6 +115,13 @@ def _replay_state(connection: Connection, change: Change | Judged, context: Cont
     if isinstance(change, Judged):
         raise StillDeadError(_reasons(change))
     write_old_state(connection, _find_device(connection, change.identity, context), change)
+    return Tally()
+
+
+def _replay_notice(connection: Connection, notice: Notice | Judged, context: Context) -> Tally:
+    if isinstance(notice, Judged):
+        raise StillDeadError(_reasons(notice))
+    write_notice(connection, _find_device(connection, notice.identity, context), notice)
     return Tally()
 
 

@@ -18,6 +18,7 @@ from ingest.foreign.join import samples as joined
 from ingest.foreign.judge import Foreigner
 from ingest.judge import Judged, Letter, refuse, split_off, unnamed
 from ingest.ledger import Known, Loss, Name
+from ingest.notices import Notice, write_notice
 from ingest.registry import Registry
 from ingest.rows import Encoded, Mark, Sample, blocks, marks
 from ingest.settings import DeadLetterQuota
@@ -75,7 +76,7 @@ class _Group(NamedTuple):
     """What one transaction takes, and what the registry says of it."""
 
     messages: Sequence[Judged]
-    changes: Sequence[Change]
+    changes: Sequence[Change | Notice]
     foreign: Sequence[Foreigner]
     devices: dict[str, Device]
     metrics: dict[str, int]
@@ -99,7 +100,7 @@ class _Split(NamedTuple):
 def store(
     connection: Connection,
     messages: Sequence[Judged],
-    changes: Sequence[Change],
+    changes: Sequence[Change | Notice],
     context: Context,
     foreign: Sequence[Foreigner] = (),
 ) -> Stored:
@@ -153,7 +154,10 @@ def _commit(
         split.fresh.extend((d, _without_nameless(m, metrics)) for d, m in arrived.apart)
         _write(connection, split, metrics, context, tally, arrived)
         for device, change in _told([*changes, *(c for f in foreign for c in f.changes)], devices):
-            write_state(connection, device.device, change)
+            if isinstance(change, Notice):
+                write_notice(connection, device.device, change)
+            else:
+                write_state(connection, device.device, change)
         return ledger.durable(connection, names), tally, busy
 
 
@@ -236,18 +240,20 @@ def _sendings(samples: Sequence[Sample]) -> list[Sending]:
     ]
 
 
-def _told(changes: Sequence[Change], devices: dict[str, Device]) -> list[tuple[Device, Change]]:
-    """States of registered devices: those of one as they came, the devices in everybody's order."""
+def _told(
+    changes: Sequence[Change | Notice], devices: dict[str, Device]
+) -> list[tuple[Device, Change | Notice]]:
+    """Find what is said of devices: of each as it came, the devices in everybody's order."""
     known = [(devices[c.identity], c) for c in changes if c.identity in devices]
     return sorted(known, key=lambda one: one[0].device)
 
 
-def _strangers(changes: Sequence[Change], devices: dict[str, Device]) -> list[Judged]:
-    """Find the states of devices that nobody has registered."""
+def _strangers(changes: Sequence[Change | Notice], devices: dict[str, Device]) -> list[Judged]:
+    """Find the states and notices of devices that nobody has registered."""
     return [
         refuse(unnamed(c.delivery, c.identity), *_unregistered(c.identity))
         for c in changes
-        if c.identity not in devices and c.state is not None
+        if c.identity not in devices and c.delivery.payload
     ]
 
 

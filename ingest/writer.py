@@ -15,6 +15,7 @@ from ingest.foreign.births import complete
 from ingest.foreign.judge import Foreigner, Interpreter
 from ingest.inbox import Delivery
 from ingest.judge import Judged, judge, refuse, unnamed
+from ingest.notices import Notice, is_notice, judge_notice
 from ingest.prepare import Group, Message, groups
 from ingest.registry import Registry
 from ingest.rows import Encoded
@@ -91,6 +92,8 @@ class Writer:
                 return self._interpreter.judge(delivery)
         if is_state(delivery):
             return judge_state(delivery)
+        if is_notice(delivery):
+            return judge_notice(delivery)
         return judge(delivery, ahead=self._settings.clock_ahead_s)
 
     def commit(self, group: Group) -> Stored:
@@ -131,7 +134,7 @@ class Writer:
     ) -> Stored:
         """Commit a group; what in it cannot be stored is found and set apart."""
         messages = [m for m in group if isinstance(m, Judged)]
-        changes = [m for m in group if isinstance(m, Change)]
+        changes = [m for m in group if isinstance(m, Change | Notice)]
         context = self._context._replace(ahead=ahead)
         try:
             with self._interpreting:

@@ -18,7 +18,9 @@ WAIT_S: Final = 3.0  # for a connection
 
 DEAD_LETTERS: Final = "dead-letters"
 """Scope of a key that may see, replay and drop them: they hold what devices sent, as it came."""
-SCOPES: Final = frozenset({DEAD_LETTERS})
+COMMANDS: Final = "commands"
+"""Scope of a key that may ask devices to do something."""
+SCOPES: Final = frozenset({DEAD_LETTERS, COMMANDS})
 
 FIND: Final[LiteralString] = """
 SELECT name, scopes, digest FROM api_key WHERE digest = %s AND revoked_at IS NULL

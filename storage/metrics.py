@@ -47,12 +47,28 @@ INCIDENTS: Final[LiteralString] = (
 WHERE i.site = %(site)s AND i.simulated = %(simulated)s
     AND i.captured >= %(start)s AND i.captured < %(end)s
     AND (%(kinds)s::text[] IS NULL OR i.kind = ANY(%(kinds)s))
+    AND (%(device)s::text IS NULL OR d.pilot || '/' || d.name = %(device)s)
     AND (%(after_captured)s::timestamptz IS NULL OR
         (i.captured, i.incident) < (%(after_captured)s, %(after_incident)s::uuid))
 ORDER BY i.captured DESC, i.incident DESC
 LIMIT %(limit)s
 """
 )
+# The last word on each condition: that it holds, or (with `.over`) that it does not any more. Of a
+# box and its simulation, which may have one name, the one counts that was heard last.
+CONDITIONS: Final[LiteralString] = """
+SELECT device, substr(kind, 8) FROM (
+    SELECT DISTINCT ON (i.device, replace(i.kind, '.over', ''))
+        d.pilot || '/' || d.name AS device, i.kind
+    FROM incident i JOIN device d ON d.device = i.device AND d.site = i.site
+    WHERE d.pilot || '/' || d.name = ANY (%(devices)s) AND i.captured >= %(since)s
+      AND i.simulated = (
+          SELECT n.simulated FROM device_clock n WHERE n.device = i.device
+          ORDER BY n.since DESC LIMIT 1)
+      AND replace(i.kind, '.over', '') = ANY ('{camera.dark,camera.covered,camera.moved}')
+    ORDER BY i.device, replace(i.kind, '.over', ''), i.captured DESC
+) AS last WHERE kind NOT LIKE '%%.over' ORDER BY device, kind
+"""
 INCIDENT: Final[LiteralString] = INCIDENT_COLUMNS + "WHERE i.incident = %s"
 
 
@@ -130,16 +146,36 @@ async def list_incidents(
     start: datetime,
     end: datetime,
     kinds: Sequence[str] | None = None,
+    device: str | None = None,
     after: tuple[datetime, UUID] | None = None,
     limit: int = 100,
 ) -> list[Incident]:
-    """Incidents of one site captured in [start, end), newest first, those before the given one."""
+    """Incidents of one site captured in [start, end), newest first, those before the given one.
+
+    Of one device (pilot/name) only, if it is given.
+    """
     captured, incident = after or (None, None)
     given = {"site": site, "simulated": simulated, "start": start, "end": end}
-    given |= {"kinds": _some(kinds), "after_captured": captured, "after_incident": incident}
+    given |= {
+        "kinds": _some(kinds),
+        "device": device,
+        "after_captured": captured,
+        "after_incident": incident,
+    }
     cursor = connection.cursor(row_factory=class_row(Incident))
     await cursor.execute(INCIDENTS, given | {"limit": limit})
     return await cursor.fetchall()
+
+
+async def camera_conditions(
+    connection: AsyncConnection, devices: Sequence[str], since: datetime
+) -> dict[str, list[str]]:
+    """Tell what is wrong with the cameras of these devices now: dark, covered, moved."""
+    given = {"devices": list(devices), "since": since}
+    found: dict[str, list[str]] = {}
+    for device, condition in await (await connection.execute(CONDITIONS, given)).fetchall():
+        found.setdefault(device, []).append(condition)
+    return found
 
 
 async def read_incident(connection: AsyncConnection, incident: UUID) -> Incident | None:

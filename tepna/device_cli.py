@@ -85,7 +85,10 @@ def configure(
 @app.command()
 def ask(
     identity: Annotated[str, typer.Argument(metavar="PILOT/DEVICE")],
-    what: Annotated[str, typer.Argument(help="ping, flush, restart-camera or log-level.")],
+    what: Annotated[
+        str,
+        typer.Argument(help="ping, doctor, snapshot, flush, restart-camera, log-level or update."),
+    ],
     values: Annotated[
         list[str] | None, typer.Argument(metavar="KEY=VALUE", help="e.g. level=debug minutes=30")
     ] = None,

@@ -9,19 +9,11 @@ from starlette.datastructures import MutableHeaders
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.console.device import add_device_page
+from api.console.headers import HEADERS
 from api.console.letters import add_letters
 from api.console.page import add_page
 
-# Everything comes from here: no other host is ever asked for anything.
-HEADERS: Final = {
-    "Content-Security-Policy": (
-        "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
-        "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
-        "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-    ),
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
 FAVICON: Final = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" fill="none" stroke="#ff7a6b" '
     'stroke-width="2.5" stroke-linecap="round" stroke-linejoin="round">'
@@ -33,6 +25,7 @@ def mount_console(app: FastAPI) -> None:
     """Show the console at `/` of this application."""
     app.mount("/console", StaticFiles(directory=str(files("api.console") / "static")))
     add_letters(app)
+    add_device_page(app)
     add_page(app)
     ui.run_with(
         app,

@@ -1,12 +1,14 @@
 """From an overview to the words of the page."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from api.console.overview import Overview
 from api.console.words import MINUS, Words
 from api.routers.incidents import SEVERITY
 from contracts.metrics import BACKLOG_AGE, UNUSABLE, UPLINK_ROUND_TRIP
+from contracts.site import Site
 from storage.clocks import ClockEstimate
 from storage.indicators import IndicatorValue
 from storage.metrics import Incident
@@ -47,7 +49,9 @@ def camera_rows(overview: Overview, words: Words) -> list[Row]:
 
 def incident_rows(overview: Overview, words: Words) -> list[Row]:
     """Newest incidents first."""
-    return [_incident(each, overview, words) for each in overview.incidents[:SHOWN]]
+    return [
+        incident_row(each, overview.site, overview.at, words) for each in overview.incidents[:SHOWN]
+    ]
 
 
 def device_rows(overview: Overview, words: Words) -> list[Row]:
@@ -133,8 +137,9 @@ def _display_unit(ucum: str) -> tuple[str, float]:
     return ucum.replace("{", "").replace("}", ""), 1.0
 
 
-def _incident(each: Incident, overview: Overview, words: Words) -> Row:
-    today = each.captured.date() == overview.at.date()
+def incident_row(each: Incident, site: Site, at: datetime, words: Words) -> Row:
+    """One incident; of one that is not of the day of `at` the date is told, too."""
+    today = each.captured.date() == at.date()
     return {
         "id": each.incident,
         "at_ms": round(each.captured.timestamp() * 1000),
@@ -142,16 +147,15 @@ def _incident(each: Incident, overview: Overview, words: Words) -> Row:
         "time": words.time(each.captured, date=not today),
         "utc": words.utc(each.captured),
         "kind": words.known(f"incident_kind.{each.kind}", each.kind),
-        "detail": _detail(each, overview, words),
+        "detail": _detail(each, site, words),
         "severity": SEVERITY[each.severity],
         "x": each.x,
         "y": each.y,
     }
 
 
-def _detail(each: Incident, overview: Overview, words: Words) -> str:
+def _detail(each: Incident, site: Site, words: Words) -> str:
     """Say in a few words what is known: type, who, where, how near."""
-    site = overview.site
     places = {part.id: words.of(part.name.cs, part.name.en) for part in site.approaches}
     places |= {line.id: words.of(line.name.cs, line.name.en) for line in site.lines}
     evidence = each.evidence
@@ -198,7 +202,7 @@ def _device(row: DeviceRow, overview: Overview, words: Words) -> Row:
                 words.duration(row.latency_p95),
                 row.latency_p95 is not None and row.latency_p95 > LATE_S,
             ),
-            _clock(row.clock(overview.now), words),
+            clock_cell(row.clock(overview.now), words),
         ],
     }
 
@@ -236,7 +240,7 @@ def _link_cells(device: str, overview: Overview, words: Words) -> list[Cell]:
     ]
 
 
-def _clock(clock: ClockEstimate | None, words: Words) -> Cell:
+def clock_cell(clock: ClockEstimate | None, words: Words) -> Cell:
     """How far a clock is off where that is certain, else how well it is known."""
     if clock is None:
         return Cell(words.duration(None))

@@ -1,7 +1,8 @@
 """Devices, how they do, and their pixelated pictures."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -14,17 +15,29 @@ from api.paging import Cursor, Limit, Page, page, read_cursor
 from contracts.metrics import UNUSABLE, Quality
 from storage.keys import write_audit
 from storage.latest import LatestValue, list_latest
+from storage.metrics import camera_conditions
 from storage.overview import DeviceRow, list_devices, read_device, read_picture_state, read_site
+from storage.remote import ConfigurationRow, Configurations, list_configurations
 
 router = APIRouter(prefix="/v1/devices", tags=["devices"])
 
 WINDOW: Final = timedelta(minutes=5)
+CONDITION_SPAN: Final = timedelta(days=7)
+"""What began longer ago, and was never said to be over, is not shown any more."""
+NOTHING_TOLD: Final = Configurations(None, None, None)
 Device = Annotated[str, Path(pattern=NAME, examples=["cam-1"])]
 
 
 class _Key(NamedTuple):
     pilot: str
     name: str
+
+
+class _Told(NamedTuple):
+    """What devices say of themselves beside their state, by identity."""
+
+    configurations: dict[str, Configurations]
+    conditions: dict[str, list[str]]
 
 
 class _MetricKey(NamedTuple):
@@ -39,6 +52,25 @@ class ClockModel(BaseModel):
     off: bool = Field(description="the clock is off for certain: by more than the error")
 
 
+class DesiredModel(BaseModel):
+    """Configuration that the platform desires; it lies over the box's own file."""
+
+    version: int
+    config: dict[str, Any] = Field(examples=[{"batches": {"max_age_s": 2.0}}])
+    at: AwareDatetime
+
+
+class ReportedModel(BaseModel):
+    """What the device made of what was desired last, by its own word."""
+
+    version: int = Field(description="that it speaks of")
+    state: Literal["trying", "accepted", "rejected", "rolled-back"]
+    reason: str = Field(description="why it is rejected or taken back")
+    applied: int = Field(description="version that is in force; 0: the box's own file alone")
+    config_hash: str = Field(description="SHA-256 of the configuration in force, secrets left out")
+    at: AwareDatetime = Field(description="by the device's clock")
+
+
 class DeviceModel(BaseModel):
     """One device; figures are of the last five minutes."""
 
@@ -48,8 +80,11 @@ class DeviceModel(BaseModel):
     online: bool | None = Field(description="null: it has never said anything")
     since: AwareDatetime | None
     boot: UUID | None
-    version: str | None
-    camera: bool
+    version: str | None = Field(description="of the agent")
+    camera: bool = Field(description="frames come from its camera")
+    camera_conditions: list[str] = Field(
+        description="what is wrong with the picture, as the agent sees it: dark, covered, moved"
+    )
     last_seen: AwareDatetime | None
     simulated: bool | None
     batches: int
@@ -64,6 +99,8 @@ class DeviceModel(BaseModel):
     unconfirmed_rows: int = Field(
         description="samples kept apart, as they cannot have been captured when they say"
     )
+    desired: DesiredModel | None = Field(description="null: nothing was ever desired")
+    reported: ReportedModel | None = Field(description="null: it has not said")
 
 
 class LatestModel(BaseModel):
@@ -108,7 +145,8 @@ async def get_devices(
         after=after,
         limit=limit + 1,
     )
-    return page(rows, limit, lambda row: _model(row, now), lambda row: (row.pilot, row.name))
+    told = await _told(connection, rows, now)
+    return page(rows, limit, lambda row: _model(row, now, told), lambda row: (row.pilot, row.name))
 
 
 @router.get("/{pilot}/{device}")
@@ -117,7 +155,7 @@ async def get_device(connection: Connection, now: Now, pilot: Pilot, device: Dev
     row = await read_device(connection, pilot, device, now=now, window=WINDOW)
     if row is None:
         raise UnknownDeviceError(f"{pilot}/{device}")
-    return _model(row, now)
+    return _model(row, now, await _told(connection, [row], now))
 
 
 @router.get("/{pilot}/{device}/latest")
@@ -194,10 +232,33 @@ def _clock(row: DeviceRow, now: datetime) -> ClockModel | None:
     )
 
 
-def _model(row: DeviceRow, now: datetime) -> DeviceModel:
-    state = row.state or {}
+async def _told(connection: Connection, rows: Sequence[DeviceRow], now: datetime) -> _Told:
+    identities = [f"{row.pilot}/{row.name}" for row in rows]
+    return _Told(
+        await list_configurations(connection, identities),
+        await camera_conditions(connection, identities, now - CONDITION_SPAN),
+    )
+
+
+def _desired(row: ConfigurationRow | None) -> DesiredModel | None:
+    if row is None or row.config is None or row.desired_at is None:
+        return None
+    return DesiredModel(version=row.version, config=row.config, at=row.desired_at)
+
+
+def _reported(row: ConfigurationRow | None) -> ReportedModel | None:
+    if row is None:
+        return None
+    return ReportedModel.model_validate(
+        row._asdict() | {"at": row.reported_at}, from_attributes=True
+    )
+
+
+def _model(row: DeviceRow, now: datetime, told: _Told) -> DeviceModel:
+    state, identity = row.state or {}, f"{row.pilot}/{row.name}"
+    known = told.configurations.get(identity, NOTHING_TOLD)
     return DeviceModel(
-        device=f"{row.pilot}/{row.name}",
+        device=identity,
         site=f"{row.site_pilot}/{row.site_name}",
         registered_at=row.registered_at,
         online=row.online,
@@ -205,6 +266,7 @@ def _model(row: DeviceRow, now: datetime) -> DeviceModel:
         boot=row.boot,
         version=state.get("version") or None,
         camera=bool(state.get("camera")),
+        camera_conditions=told.conditions.get(identity, []),
         last_seen=row.last_seen,
         simulated=row.simulated,
         batches=row.batches,
@@ -217,4 +279,6 @@ def _model(row: DeviceRow, now: datetime) -> DeviceModel:
         streams=row.streams,
         clock=_clock(row, now),
         unconfirmed_rows=row.unconfirmed_rows,
+        desired=_desired(known.desired),
+        reported=_reported(known.reported),
     )

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import yaml
 
+from contracts.secrecy import SECRETS
 from contracts.settings import SettingsError
 
 LARGEST: Final = 1 << 20
@@ -37,7 +38,6 @@ _INTEGER: Final = re.compile(r"[-+]?(0|[1-9]\d*)")
 _HEXADECIMAL: Final = re.compile(r"0x[0-9a-fA-F]+")
 _FLOAT: Final = re.compile(r"[-+]?(\d+\.\d*|\.\d+|\d+)([eE][-+]?\d+)?")
 
-SECRETS: Final = ("password", "token", "key", "former_key")
 """Keys whose values nobody is shown, and nobody sends."""
 _WITH_SECRETS: Final = (("uplink", "url"), ("camera", "source"))
 

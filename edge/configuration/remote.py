@@ -18,9 +18,9 @@ import msgspec
 
 from contracts.clock import Clock
 from contracts.messages import DESIRED, ENCODER, Desired, Reported
+from contracts.secrecy import SECRETS, has_account
 from contracts.settings import SettingsError
 from edge.config import AgentConfig
-from edge.configuration.document import SECRETS
 from edge.durable_file import write_durably
 
 log = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ def _check_secrets(value: Any, key: str) -> None:
     elif isinstance(value, list):
         for n, inner in enumerate(value):
             _check_secrets(inner, f"{key}.{n}")
-    elif isinstance(value, str) and "@" in value.partition("://")[2].partition("/")[0]:
+    elif isinstance(value, str) and has_account(value):
         msg = f"{key} is ***: no password is sent in an address; write it on the box"
         raise SettingsError(msg)
 

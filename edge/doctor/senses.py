@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Final
 
 from contracts.clock import utc_now
-from edge.config import AgentConfig, Camera
+from edge.config import AgentConfig
 from edge.doctor.finding import Finding, bad, good, note
 from edge.errors import SourceError
-from edge.sources import open_video
+
+FIX: Final = "See its cable, address, user and password: tepna edge check"
 
 
 def camera(config: AgentConfig) -> Iterator[Finding]:
@@ -16,26 +18,31 @@ def camera(config: AgentConfig) -> Iterator[Finding]:
     wanted = config.camera
     if wanted is None:
         return
-    fix = "See its cable, address, user and password: tepna edge check"
+    from edge.sources import open_video  # noqa: PLC0415  # decodes, as an agent's child does
+
     try:
         with open_video(wanted, utc_now) as video:
             seen = len(list(islice(video.frames, 2)))
     except SourceError as fault:
-        yield bad("camera", f"{wanted.shown}: {fault}", fix)
+        yield bad("camera", f"{wanted.shown}: {fault}", FIX)
         return
     if not seen:
-        yield bad("camera", f"{wanted.shown} ended before its first picture", fix)
+        yield bad("camera", f"{wanted.shown} ended before its first picture", FIX)
         return
     rate = f"{video.rate:.3g}/s" if video.rate else "of unknown rate"
     yield good("camera", f"{wanted.shown}: {video.width}x{video.height}, {rate}")
+    yield from drawn(config)
+
+
+def drawn(config: AgentConfig) -> Iterator[Finding]:
+    """Whether the picture is tied to the ground, and anything is counted in it."""
+    wanted = config.camera
+    if wanted is None:
+        return
     if not wanted.calibration:
         fix = "tepna edge calibrate; until then nothing is on the ground, and no speed is known."
         yield note("ground", "is not calibrated: crossings are counted, no more", fix)
-    yield from _lines(wanted)
-
-
-def _lines(camera: Camera) -> Iterator[Finding]:
-    if not camera.lines and not camera.zones:
+    if not wanted.lines and not wanted.zones:
         yield note("lines", "none, and no zones: nothing is counted", "Draw them: camera.lines.")
 
 

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from contracts.clock import from_micros, to_micros, utc_now
 from storage import report
+from storage.keys import COMMANDS
 from storage.migrate import migrate
 from storage.pool import Connection, StorageSettings, connect
 from storage.registry import create_api_key, register_site
@@ -102,7 +103,7 @@ def _start_services(
     )
     address = f"http://127.0.0.1:{port}"
     programs.wait_for("the API", lambda: _answers(f"{address}/v1/health"), READY)
-    return f"{address}/?key={create_api_key(connection, 'demo')}"
+    return f"{address}/?key={create_api_key(connection, 'demo', [COMMANDS])}"
 
 
 def _film(folder: Path, wishes: Wishes, programs: Processes) -> Scene:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from api.console.rows import _clock, _link_cells
+from api.console.rows import _link_cells, clock_cell
 from api.console.words import DASH, Words
 from contracts.metrics import Quality
 from storage.clocks import ClockEstimate
@@ -23,13 +23,13 @@ EN = Words("en")
         (-5.0, 9.0, "\N{PLUS-MINUS SIGN}9 s", False),
     ],
 )
-def test_clock(offset: float, error: float, text: str, bad: bool) -> None:
-    cell = _clock(ClockEstimate(offset, error), EN)
+def testclock_cell(offset: float, error: float, text: str, bad: bool) -> None:
+    cell = clock_cell(ClockEstimate(offset, error), EN)
     assert (cell.text.replace("\N{NARROW NO-BREAK SPACE}", " "), cell.bad) == (text, bad)
 
 
 def test_a_clock_that_nobody_has_heard() -> None:
-    assert _clock(None, EN) == (DASH, False)
+    assert clock_cell(None, EN) == (DASH, False)
 
 
 def link(**scalars: tuple[float, int]) -> list[tuple[str, bool]]:

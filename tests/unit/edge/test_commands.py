@@ -2,12 +2,14 @@
 
 import json
 import logging
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from contracts.messages import RESULT, Flush, Ping, RestartCamera, Result
+from contracts.messages import RESULT, Doctor, Flush, Ping, RestartCamera, Result, Snapshot
 from edge import commands as module
 from edge.commands import Commands, RefusedError
 
@@ -17,8 +19,11 @@ class Device:
 
     def __init__(self) -> None:
         self.now, self.pings = 0.0, 0
+        self.may_end = threading.Event()
+        self.is_broken = False
         self.commands = Commands(
             {Ping: self.ping, Flush: lambda _: {}, RestartCamera: self.refuse},
+            slow={Doctor: self.examine, Snapshot: self.refuse},
             clock=lambda: int(self.now * 1e6),
             monotonic=lambda: self.now,
         )
@@ -27,7 +32,24 @@ class Device:
         self.pings += 1
         return {"pings": self.pings}
 
-    def refuse(self, _: RestartCamera) -> dict[str, Any]:
+    def examine(self, _: Doctor) -> dict[str, Any]:
+        assert self.may_end.wait(20)
+        if self.is_broken:
+            raise OSError("no such sensor")
+        return {"findings": []}
+
+    def hear(self, kind: str, ident: str, correlation: bytes) -> None:
+        self.commands.hear(json.dumps({"id": ident, "do": {"type": kind}}).encode(), correlation)
+
+    def results(self, number: int) -> list[tuple[Result, bytes]]:
+        """Give so many results, as they come."""
+        found: list[tuple[Result, bytes]] = []
+        end = time.monotonic() + 20
+        while len(found) < number and time.monotonic() < end:
+            found += [(RESULT.decode(result), asker) for result, asker in self.commands.work()]
+        return found
+
+    def refuse(self, _: RestartCamera | Snapshot) -> dict[str, Any]:
         msg = "no camera"
         raise RefusedError(msg)
 
@@ -79,6 +101,35 @@ def test_what_is_not_done_is_refused_with_its_reason(device: Device, do: Any, re
 def test_what_is_no_message_has_nobody_to_answer(device: Device, payload: bytes) -> None:
     device.commands.hear(payload, b"")
     assert list(device.commands.work()) == []
+
+
+def test_what_takes_long_holds_up_nothing_and_is_done_once(device: Device) -> None:
+    device.hear("doctor", "long-one", b"first")
+    assert list(device.commands.work()) == []
+    device.hear("doctor", "long-one", b"again")
+    assert device.ask({"type": "ping"}, "short-one").state == "done", "meanwhile"
+    device.may_end.set()
+    (result, first), (same, again) = device.results(2)
+    assert (first, again) == (b"first", b"again")
+    assert result == same
+    assert (result.state, result.answer) == ("done", {"findings": []})
+    assert device.ask({"type": "doctor"}, "long-one") == result, "it is remembered"
+    device.hear("snapshot", "no-camera", b"c")
+    ((refused, _),) = device.results(1)
+    assert (refused.state, refused.reason) == ("refused", "no camera")
+    device.is_broken = True
+    device.hear("doctor", "broken-1", b"c")
+    ((refused, _),) = device.results(1)
+    assert (refused.state, refused.reason) == ("refused", "no such sensor")
+
+
+def test_no_more_than_two_slow_commands_are_under_way(device: Device) -> None:
+    for n in range(2):
+        device.hear("doctor", f"long-{n:03}", b"c")
+    assert list(device.commands.work()) == []
+    assert "ask again" in device.ask({"type": "doctor"}, "too-many").reason
+    device.may_end.set()
+    assert {result.id for result, _ in device.results(2)} == {"long-000", "long-001"}
 
 
 def test_another_level_of_the_log_ends_by_itself(device: Device) -> None:

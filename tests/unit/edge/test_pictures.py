@@ -125,11 +125,13 @@ def server(serve: Serve) -> PictureServer:
     return serve()
 
 
-def get(server: PictureServer, path: str, token: str | None) -> tuple[HTTPResponse, bytes]:
+def get(
+    server: PictureServer, path: str, token: str | None, method: str = "GET"
+) -> tuple[HTTPResponse, bytes]:
     parts = urlsplit(server.url)
     with closing(HTTPConnection(parts.hostname or "", parts.port, timeout=10)) as connection:
         headers = {} if token is None else {"Authorization": token}
-        connection.request("GET", path, headers=headers)
+        connection.request(method, path, headers=headers)
         answer = connection.getresponse()
         return answer, answer.read()
 
@@ -210,6 +212,21 @@ def test_a_live_view_is_pictures_one_after_the_other_and_is_noted(
     assert began.viewer == ended.viewer == "view-1"
     assert ended.at >= began.at
     assert ended.sent == server.sent()["live"] > 0
+
+
+def test_a_page_of_another_host_may_show_the_live_view_and_nothing_else(
+    server: PictureServer,
+) -> None:
+    allowed = "Access-Control-Allow-Origin"
+    answer, body = get(server, "/live.mjpg", None, "OPTIONS")
+    assert (answer.status, body, answer.headers[allowed]) == (204, b"", "*")
+    assert answer.headers["Access-Control-Allow-Headers"] == "Authorization"
+    head, *_ = look(server, 1, permit())
+    assert head.count(f"{allowed}: *".encode()) == 1
+    answer, _ = get(server, "/live.mjpg", "Bearer wrong")
+    assert (answer.status, answer.headers[allowed]) == (401, "*"), "a page can say why"
+    assert get(server, "/picture.jpg", None, "OPTIONS")[0].status == 404
+    assert allowed not in get(server, "/picture.jpg", permit())[0].headers
 
 
 def test_a_permit_that_runs_out_ends_the_view(server: PictureServer) -> None:

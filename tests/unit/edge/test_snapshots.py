@@ -1,3 +1,4 @@
+import threading
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,12 @@ def test_the_oldest_go_after_their_days(snapshots: Snapshots, time: Time) -> Non
     time.now = START + 2 * DAY + MICROSECONDS
     assert snapshots.read("a") is None
     assert ids(snapshots) == ["b"]
+
+
+def test_a_picture_that_is_to_come_is_waited_for(snapshots: Snapshots) -> None:
+    threading.Thread(target=snapshots.put, args=("a", START, b"1")).start()
+    assert snapshots.wait("a", 20) == ("a", START, 1)
+    assert snapshots.wait("b", 0) is None
 
 
 @pytest.mark.parametrize("name", ["", "../up", "a/b", "a_b", "x" * 65, "a.jpg", "ž"])
