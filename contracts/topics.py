@@ -14,6 +14,7 @@ STATES: Final = f"tepna/{VERSION}/+/+/state"
 
 PROBES: Final = f"tepna/{VERSION}/+/+/probe/time"
 """Every probe that asks when it was received."""
+
 NOTICES: Final = tuple(
     f"tepna/{VERSION}/+/+/{channel}" for channel in ("desired", "reported", "command", "result")
 )

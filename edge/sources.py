@@ -15,8 +15,8 @@ from edge.address import full_address, options
 from edge.config import Camera
 from edge.decoded import Decoded
 from edge.errors import SourceError
-from edge.redirection import check_redirection
 from edge.recordings import JUMP, joined, longest, step, upright
+from edge.redirection import check_redirection
 from edge.sender_clock import SenderClock
 from edge.stills import SUFFIXES, arriving, at_rate, by_rule, listed
 from edge.video import Video

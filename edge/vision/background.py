@@ -92,7 +92,7 @@ class Background:
         rate : float
             Share of what is known that this picture takes the place of.
         """
-        image, held = _colours(planes), cv2.bitwise_not(free)
+        image, held = _colours(planes), np.asarray(cv2.bitwise_not(free), np.uint8)
         self._lessons += 1
         for number, tile in enumerate(self._tiles):
             turn = (self._lessons + number) % AT_ONCE == 0
