@@ -13,9 +13,10 @@ from rich.console import Console
 
 from contracts.clock import utc_now
 from contracts.enrolment import read_code
-from contracts.settings import SettingsError
+from contracts.errors import SettingsError
 from edge.agent import Agent
-from edge.config import AgentConfig, Camera, read_config
+from edge.config import AgentConfig, read_config
+from edge.configuration.camera import Camera
 from edge.configuration.change import Followed
 from edge.configuration.remote import Remote
 from edge.errors import EdgeError

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import yaml
 
-from contracts.settings import SettingsError
+from contracts.errors import SettingsError
 
 LARGEST: Final = 1 << 20
 """Bytes of a file; a larger one is none that anybody wrote by hand."""

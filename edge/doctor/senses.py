@@ -5,7 +5,8 @@ from itertools import islice
 from pathlib import Path
 
 from contracts.clock import utc_now
-from edge.config import AgentConfig, Camera
+from edge.config import AgentConfig
+from edge.configuration.camera import Camera
 from edge.doctor.finding import Finding, bad, good, note
 from edge.errors import SourceError
 from edge.sources import open_video
