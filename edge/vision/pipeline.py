@@ -134,7 +134,7 @@ class Pipeline:
             found = fuse(blobs, named, predicted, frame.captured, width, height)
         tracks = self._tracker.update(found)
         seen = self._observe(tracks, found, frame.captured)
-        return seen._replace(incidents=seen.incidents + self._watch.look(frame))
+        return seen._replace(incidents=seen.incidents + self._watch.look(look.luma, frame.captured))
 
     def _observe(self, tracks: Tracks, found: Detections, captured: int) -> Observation:
         boxes = tracks.boxes

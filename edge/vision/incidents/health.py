@@ -7,7 +7,7 @@ from typing import Final
 
 from contracts.events import CAMERA_COVERED, CAMERA_DARK, CAMERA_MOVED
 from contracts.incidents import Reason
-from edge.vision.frames import Frame
+from edge.vision.frames import Image
 from edge.vision.incidents.cases import Cases, Incident, one_subject
 from edge.vision.incidents.settings import HealthSettings
 from edge.vision.incidents.view import TREMBLE, Comparison, Glance, Turn, View, glance
@@ -37,14 +37,22 @@ class Health:
         self._seen = 0.0  # time for which the view was learnt [s]
         self._elsewhere = 0.0  # for how long the camera is known to be moved [s]
 
-    def look(self, frame: Frame) -> list[Incident]:
-        """Faults that begin or end with this frame."""
-        since = None if self._looked is None else frame.captured - self._looked
+    def look(self, image: Image, captured: int) -> list[Incident]:
+        """Faults that begin or end with this frame.
+
+        Parameters
+        ----------
+        image : (h, w, 3) or (h, w)
+            Colours, or luma alone.
+        captured
+            Moment of it. [µs]
+        """
+        since = None if self._looked is None else captured - self._looked
         if since is not None and 0 <= since < PERIOD:
             return []
-        self._looked = frame.captured
+        self._looked = captured
         seconds = min(max(since or 0, 0), 2 * PERIOD) / 1e6
-        return self._judge(glance(frame.image), frame.captured, seconds)
+        return self._judge(glance(image), captured, seconds)
 
     def _judge(self, seen: Glance, captured: int, seconds: float) -> list[Incident]:
         limits = self._settings

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from edge.vision.counting import Line
-from edge.vision.frames import Floats, Frame
+from edge.vision.frames import Floats, Image
 from edge.vision.incidents.cases import Incident
 from edge.vision.incidents.health import Health
 from edge.vision.incidents.scene import Scene
@@ -48,6 +48,6 @@ class Watch:
         """Incidents of road users that begin or end with this frame."""
         return [incident for kind in self._kinds for incident in kind.step(scene)]
 
-    def look(self, frame: Frame) -> list[Incident]:
-        """Incidents of the camera itself that begin or end with this frame."""
-        return [] if self._health is None else self._health.look(frame)
+    def look(self, image: Image, captured: int) -> list[Incident]:
+        """Incidents of the camera itself that begin or end with this frame, see `Health.look`."""
+        return [] if self._health is None else self._health.look(image, captured)

@@ -67,7 +67,7 @@ def told(
         if t > until:
             break
         shown = disturb(image) if disturb is not None and t >= DISTURBED else image
-        seen = health.look(Frame(np.asarray(shown, np.uint8), round(t * 1e6), n))
+        seen = health.look(np.asarray(shown, np.uint8), round(t * 1e6))
         found += [(i.kind, i.phase, t - DISTURBED) for i in seen]
     return found
 
@@ -153,5 +153,5 @@ def test_a_night_with_a_lamp_is_not_dark() -> None:
     cv2.circle(lamp, (160, 60), 40, (200, 220, 220), -1)
     for image, expected in ((night, ["camera.dark"]), (lamp, [])):
         health = Health(IncidentSettings().health)
-        told = [i for n in range(60) for i in health.look(Frame(image, n * 500_000, n))]
+        told = [i for n in range(60) for i in health.look(image, n * 500_000)]
         assert [i.kind for i in told] == expected
