@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
 
 from contracts.clock import utc_now
 from contracts.enrolment import read_code
@@ -231,7 +230,9 @@ def verify(
     few on another. Ends with 0 if it could be compared, with 1 if --max-count-error is exceeded,
     with 2 if anything given cannot be used.
     """
-    from edge.verify.command import verify_clip  # noqa: PLC0415  # heavy, and not for `run`
+    from rich.console import Console  # noqa: PLC0415  # heavy, and not for `run`
+
+    from edge.verify.command import verify_clip  # noqa: PLC0415
     from edge.verify.report import as_document, tables  # noqa: PLC0415
 
     try:
