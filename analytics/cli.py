@@ -12,7 +12,7 @@ from analytics.indicators.follow import Follower
 from analytics.jobs.worker import Worker
 from analytics.settings import AnalyticsSettings
 from contracts.clock import utc_now
-from contracts.settings import SettingsError
+from contracts.errors import SettingsError
 from storage.pool import open_pool
 
 app = typer.Typer(no_args_is_help=True, help="Metrics of each minute.")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from api.settings import ApiSettings
-from contracts.settings import SettingsError
+from contracts.errors import SettingsError
 from storage.errors import DatabaseError
 from storage.keys import SCOPES
 from storage.pool import StorageSettings, connect

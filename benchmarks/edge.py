@@ -23,7 +23,7 @@ import psutil
 
 from benchmarks.machine import machine
 from edge.camera import CameraWatch
-from edge.config import Camera
+from edge.configuration.camera import Camera
 from edge.wire import Message, Seen
 
 GOAL = 0.5

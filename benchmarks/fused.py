@@ -23,7 +23,7 @@ import psutil
 
 from benchmarks.machine import machine
 from edge.camera import CameraWatch
-from edge.config import Camera
+from edge.configuration.camera import Camera
 from edge.wire import Detecting, Message, Seen
 
 GOAL = 12.0  # [1/s]

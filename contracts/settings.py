@@ -15,9 +15,7 @@ from pydantic_settings import (
 )
 from pydantic_settings import SettingsError as SourceError
 
-
-class SettingsError(ValueError):
-    """A setting is missing or wrong; the text names key, value and fix, a line for each."""
+from contracts.errors import SettingsError
 
 
 class RoomSettings(BaseSettings):

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote, urlsplit
 
-from edge.config import Camera
+from edge.configuration.camera import Camera
 from edge.errors import SourceError
 
 SECURE: Final = ("rtsps", "https", "tls")

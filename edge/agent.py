@@ -24,7 +24,8 @@ from contracts.version import __version__
 from edge.batches import Batcher, Event, Scalar
 from edge.camera import CameraWatch
 from edge.commands import Commands, RefusedError
-from edge.config import AgentConfig, Camera
+from edge.config import AgentConfig
+from edge.configuration.camera import Camera
 from edge.configuration.change import Followed, change
 from edge.configuration.remote import Health, Remote
 from edge.detecting import DetectorWatch, MotionWatch

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from typing import Final
 
 from edge.backoff import Backoff
-from edge.config import Camera
+from edge.configuration.camera import Camera
 from edge.wire import Ended, Message, Opened, Picture, Reader, Resized, Seen, Timed
 
 log = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ import numpy as np
 
 from contracts.clock import MICROSECONDS, utc_now
 from contracts.incidents import Detail, to_text
-from edge.config import Camera
+from edge.configuration.camera import Camera
 from edge.darkroom import Darkroom, Requests
 from edge.errors import SourceError
 from edge.sources import open_video

@@ -5,7 +5,8 @@ from itertools import islice
 
 from contracts.clock import from_micros, utc_now
 from contracts.metrics import METRICS
-from edge.config import AgentConfig, Camera
+from edge.config import AgentConfig
+from edge.configuration.camera import Camera
 from edge.errors import DetectorError, SourceError
 from edge.sensors.plugin import Sensor
 from edge.sources import open_video

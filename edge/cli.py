@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
 
 from contracts.clock import utc_now
 from contracts.enrolment import read_code
-from contracts.settings import SettingsError
+from contracts.errors import SettingsError
 from edge.agent import Agent
-from edge.config import AgentConfig, Camera, read_config
+from edge.config import AgentConfig, read_config
+from edge.configuration.camera import Camera
 from edge.configuration.change import Followed
 from edge.configuration.remote import Remote
 from edge.errors import EdgeError, SourceError
@@ -282,7 +282,9 @@ def verify(
     few on another. Ends with 0 if it could be compared, with 1 if --max-count-error is exceeded,
     with 2 if anything given cannot be used.
     """
-    from edge.verify.command import verify_clip  # noqa: PLC0415  # heavy, and not for `run`
+    from rich.console import Console  # noqa: PLC0415  # heavy, and not for `run`
+
+    from edge.verify.command import verify_clip  # noqa: PLC0415
     from edge.verify.report import as_document, tables  # noqa: PLC0415
 
     try:

@@ -17,7 +17,7 @@ import numpy as np
 
 from contracts.clock import from_micros
 from contracts.version import __version__
-from edge.config import Camera
+from edge.configuration.camera import Camera
 from edge.proof import Proof, packed, stamp
 from edge.vision.frames import Boxes, Frame, Image
 from edge.vision.privacy import AHEAD, HOLD, VERSION, Hidden, Veil, pixelate

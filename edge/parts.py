@@ -6,7 +6,8 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from edge.camera import CameraWatch
-from edge.config import AgentConfig, Camera
+from edge.config import AgentConfig
+from edge.configuration.camera import Camera
 from edge.onvif.listen import Listener
 from edge.sensors.plugin import Sensor
 from edge.sensors.run import SensorRun

@@ -12,7 +12,7 @@ import cv2
 
 from contracts.clock import MICROSECONDS, Clock, to_micros
 from edge.address import full_address, options
-from edge.config import Camera
+from edge.configuration.camera import Camera
 from edge.decoded import Decoded
 from edge.errors import SourceError
 from edge.recordings import JUMP, joined, longest, step, upright

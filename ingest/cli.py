@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from contracts.settings import SettingsError
+from contracts.errors import SettingsError
 from ingest import clock_cli, foreign_cli
 from ingest.door.cli import door, keys
 from ingest.enrolment import cli as enrolment_cli

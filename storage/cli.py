@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from contracts.clock import utc_now
-from contracts.settings import SettingsError
+from contracts.errors import SettingsError
 from contracts.site import SiteError, read_site
 from storage.errors import DatabaseError, StorageError
 from storage.migrate import migrate

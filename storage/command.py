@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import typer
 
-from contracts.settings import SettingsError
+from contracts.errors import SettingsError
 from storage.errors import DatabaseError, StorageError
 from storage.pool import Connection, StorageSettings, connect
 

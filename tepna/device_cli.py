@@ -19,8 +19,9 @@ from pydantic import Field
 
 from contracts.broker import BrokerUrl, read_broker
 from contracts.clock import utc_now
+from contracts.errors import SettingsError
 from contracts.messages import COMMAND, ENCODER, REPORTED, RESULT, Desired, Reported, Result
-from contracts.settings import RoomSettings, SettingsError
+from contracts.settings import RoomSettings
 from contracts.topics import TopicError, parse, topic
 from edge.configuration.document import parse_value, read_document
 

@@ -13,7 +13,7 @@ from analytics.indicators import compute as computing
 from analytics.indicators import recompute as recomputing
 from analytics.indicators.definitions import load
 from contracts.clock import utc_now
-from contracts.settings import SettingsError
+from contracts.errors import SettingsError
 from storage.errors import DatabaseLostError
 from storage.indicators import (
     IndicatorValue,

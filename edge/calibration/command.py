@@ -15,7 +15,8 @@ from edge.calibration.coordinates import written
 from edge.calibration.fit import Calibrated, Pairs, calibrate
 from edge.calibration.read import CalibrationError, read_marks
 from edge.calibration.report import as_document, lines, places_of, report
-from edge.config import AgentConfig, Camera
+from edge.config import AgentConfig
+from edge.configuration.camera import Camera
 from edge.sources import open_video
 from edge.vision.ground import GroundError
 

@@ -16,7 +16,7 @@ from edge.calibration.fit import Calibrated, Pairs
 from edge.calibration.places import metres
 from edge.calibration.read import MOST, CalibrationError
 from edge.calibration.report import Place, as_document, report
-from edge.config import Camera
+from edge.configuration.camera import Camera
 from edge.vision.frames import Bools, Floats
 from edge.vision.ground import FEWEST_PAIRS
 

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import yaml
 
-from contracts.settings import SettingsError
+from contracts.errors import SettingsError
 from edge.calibration.layout import entry, flow, item
 from edge.calibration.read import CalibrationError
 from edge.configuration.document import parse_yaml

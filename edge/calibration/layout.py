@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from contracts.settings import SettingsError
+from contracts.errors import SettingsError
 from edge.configuration.document import parse_yaml
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from edge.calibration.read import CalibrationError
 from edge.camera import CameraWatch
-from edge.config import Camera
+from edge.configuration.camera import Camera
 from edge.proof import read_proof
 from edge.vision.backdrop import PROVEN
 from edge.vision.privacy import AHEAD

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from edge.calibration.fit import JUDGED, Calibrated, Pairs, uncertainty
-from edge.config import Camera
+from edge.configuration.camera import Camera
 from edge.vision.frames import Floats
 from edge.vision.ground import CLICK, SURVEY, slender
 

@@ -21,7 +21,7 @@ from edge.calibration.command import origin_of
 from edge.calibration.desk import Desk, Work
 from edge.calibration.picture import Live, Source, Still
 from edge.calibration.read import CalibrationError
-from edge.config import Camera
+from edge.configuration.camera import Camera
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from contracts.settings import SettingsError
+from contracts.errors import SettingsError
 from edge.config import AgentConfig
 
 log = logging.getLogger(__name__)

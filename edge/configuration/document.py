@@ -13,8 +13,8 @@ from typing import Any, Final, NamedTuple
 
 import yaml
 
+from contracts.errors import SettingsError
 from contracts.secrecy import SECRETS
-from contracts.settings import SettingsError
 
 LARGEST: Final = 1 << 20
 """Bytes of a file; a larger one is none that anybody wrote by hand."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from contracts.settings import SettingsError
+from contracts.errors import SettingsError
 
 BY_KEY: Final = ("batches", "camera")
 """Tables whose keys are laid over one by one; others are taken whole."""

@@ -17,9 +17,9 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 
 from contracts.clock import Clock
+from contracts.errors import SettingsError
 from contracts.messages import DESIRED, ENCODER, Desired, Reported
 from contracts.secrecy import SECRETS, has_account
-from contracts.settings import SettingsError
 from edge.config import AgentConfig
 from edge.durable_file import write_durably
 

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from contracts.errors import SettingsError
 from contracts.secrecy import SECRETS
-from contracts.settings import SettingsError
 
 PORTS: Final = {"http": 80, "https": 443, "onvif": 80, "onvifs": 443, "rtsp": 554, "rtsps": 322}
 """Of addresses that state none; FFmpeg's for `rtsps`."""

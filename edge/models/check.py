@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import psutil
 
-from edge.config import Camera
+from edge.configuration.camera import Camera
 from edge.errors import DetectorError
 from edge.models.names import Classes
 from edge.models.signature import Signature

@@ -11,11 +11,6 @@ from edge.errors import DetectorError
 from edge.models.file import checksum
 from edge.models.signature import DTYPES, SIZES, Signature, Tensor, read_signature
 
-# What runs on a box tells nobody but its city; the library looks at this when it is loaded.
-os.environ["ORT_DISABLE_TELEMETRY"] = os.environ["ORT_TELEMETRY_DISABLED"] = "1"
-
-import onnxruntime as ort
-
 _QUIET: Final = 3
 """ONNX Runtime's level of errors: what it finds odd about a model is no news here."""
 _EMPTY: Final = {"float32": 0.5, "float16": 0.5, "uint8": 114}
@@ -37,6 +32,7 @@ class Network:
 
     def __init__(self, path: Path, threads: int = 1, sha256: str | None = None) -> None:
         self.sha256 = checksum(path, sha256)
+        ort = _runtime()
         options = ort.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.enable_cpu_mem_arena = False
@@ -86,6 +82,16 @@ class Network:
             name: answer[0] if getattr(answer, "ndim", 0) and len(answer) == 1 else answer
             for name, answer in zip(names, map(np.asarray, answers), strict=True)
         }
+
+
+def _runtime() -> Any:
+    """ONNX Runtime, loaded when there is a model: it takes 16 MB."""
+    # What runs on a box tells nobody but its city; the library looks at this when it is loaded.
+    os.environ["ORT_DISABLE_TELEMETRY"] = os.environ["ORT_TELEMETRY_DISABLED"] = "1"
+
+    import onnxruntime  # noqa: PLC0415
+
+    return onnxruntime
 
 
 def _tensors(some: Sequence[Any]) -> list[Tensor]:

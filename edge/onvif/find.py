@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
-from edge.config import Camera
+from edge.configuration.camera import Camera
 from edge.errors import SourceError
 from edge.onvif.device import PATH, Device, Profile
 from edge.onvif.discovery import Found, discover, interfaces

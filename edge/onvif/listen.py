@@ -10,7 +10,7 @@ from typing import Final
 from contracts.clock import MICROSECONDS, Clock, to_micros
 from edge.backoff import Backoff
 from edge.batches import Event, Scalar
-from edge.config import Camera
+from edge.configuration.camera import Camera
 from edge.errors import SourceError
 from edge.onvif.device import Device
 from edge.onvif.events import LIFETIME, Notification, PullPoint

@@ -2,7 +2,7 @@
 
 from urllib.parse import urlsplit, urlunsplit
 
-from edge.config import Camera
+from edge.configuration.camera import Camera
 from edge.errors import SourceError
 from edge.onvif.device import PATH, Device, Profile
 from edge.onvif.soap import Account, Service

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from edge.config import Camera
+from edge.configuration.camera import Camera
 from edge.onvif.device import Device
 from edge.onvif.events import Notification, PullPoint, offered
 from edge.onvif.listen import TIMEOUT

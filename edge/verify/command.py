@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from contracts.clock import utc_now
-from edge.config import Camera
+from edge.configuration.camera import Camera
 from edge.errors import DetectorError, EdgeError, SourceError
 from edge.verify.comparison import Comparison, compare
 from edge.verify.progress import shown_progress

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from contracts.clock import MICROSECONDS, Clock
-from edge.config import Camera
+from edge.configuration.camera import Camera
 from edge.errors import SourceError
 from edge.sources import open_video
 from edge.verify.scoring import Boxed

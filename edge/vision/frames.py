@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import NamedTuple, Protocol
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -87,6 +86,8 @@ class Frame:
         elif self.masks:
             given = given.copy()
         if self.masks:
+            import cv2  # noqa: PLC0415  # the agent, which knows arrays only, needs no OpenCV
+
             cv2.fillPoly(given, [np.asarray(mask, np.int32) for mask in self.masks], (0, 0, 0))
         return given
 

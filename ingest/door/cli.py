@@ -7,7 +7,7 @@ import typer
 from prometheus_client import start_http_server
 
 from contracts.clock import utc_now
-from contracts.settings import SettingsError
+from contracts.errors import SettingsError
 from ingest.door.settings import DoorSettings
 from storage.command import database
 from storage.keys import create_device_key, revoke_device_keys

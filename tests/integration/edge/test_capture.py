@@ -9,7 +9,7 @@ import pytest
 
 from contracts.clock import MICROSECONDS
 from edge.camera import CameraWatch
-from edge.config import Camera
+from edge.configuration.camera import Camera
 from edge.proof import read_proof
 from edge.vision.backdrop import PROVEN
 from edge.wire import Message, Opened, Picture, Seen

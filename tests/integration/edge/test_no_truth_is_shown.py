@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from contracts.clock import utc_now
-from edge.config import Camera
+from edge.configuration.camera import Camera
 from edge.darkroom import LIVE, STILL, Darkroom, Wish
 from edge.proof import Proof, read_proof
 from edge.sources import open_video

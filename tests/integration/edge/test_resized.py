@@ -16,7 +16,7 @@ import pytest
 
 from contracts.clock import utc_now
 from edge.camera import CameraWatch
-from edge.config import Camera
+from edge.configuration.camera import Camera
 from edge.sources import CHANGED, open_video
 from edge.wire import Ended, Message, Opened, Picture, Resized, Seen
 

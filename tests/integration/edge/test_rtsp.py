@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from contracts.clock import MICROSECONDS, utc_now
-from edge.config import Camera
+from edge.configuration.camera import Camera
 from edge.errors import SourceError
 from edge.sources import open_video
 

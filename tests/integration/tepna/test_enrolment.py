@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 
 from contracts.clock import utc_now
 from contracts.enrolment import PATH, RENEWAL_PATH, Enrolment, Renewal, new_code
-from contracts.settings import SettingsError
+from contracts.errors import SettingsError
 from contracts.site import Name, Site
 from contracts.topics import topic
 from edge.agent import Agent

@@ -4,7 +4,8 @@ from typing import Self
 import pytest
 from pydantic import Field, SecretStr, model_validator
 
-from contracts.settings import RoomSettings, SettingsError
+from contracts.errors import SettingsError
+from contracts.settings import RoomSettings
 
 SECRET = "s3cret-word"  # noqa: S105  # not one
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from edge.address import full_address, options
-from edge.config import Camera
+from edge.configuration.camera import Camera
 
 
 def camera(source: str, **keys: Any) -> Camera:

@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from contracts.settings import SettingsError
-from edge.config import AgentConfig, Camera, read_config
+from contracts.errors import SettingsError
+from edge.config import AgentConfig, read_config
+from edge.configuration.camera import Camera
 
 LEAST = "device: usti-belehradska/cam-1\nuplink:\n  url: mqtt://broker:1884\n"
 CAMERA = LEAST + "camera:\n  source: a.avi\n"

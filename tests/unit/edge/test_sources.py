@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.clock import MICROSECONDS
-from edge.config import Camera
+from edge.configuration.camera import Camera
 from edge.errors import SourceError
 from edge.sources import Timeline, _paced, _timed, open_video
 from edge.video import Video

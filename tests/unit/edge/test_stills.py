@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.clock import MICROSECONDS, from_micros
-from edge.config import Camera
+from edge.configuration.camera import Camera
 from edge.errors import SourceError
 from edge.sources import open_video
 from edge.stills import MOST, POLL, arriving, by_name

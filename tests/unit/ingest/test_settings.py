@@ -3,7 +3,7 @@
 import pytest
 
 from contracts.broker import Broker
-from contracts.settings import SettingsError
+from contracts.errors import SettingsError
 from ingest.settings import IngestSettings
 
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from contracts.clock import utc_now
 from edge.cli import app
-from edge.config import Camera
+from edge.configuration.camera import Camera
 from edge.errors import SourceError
 from edge.onvif.device import Device
 from edge.onvif.discovery import discover

@@ -13,7 +13,7 @@ import pytest
 
 from contracts.clock import MICROSECONDS, utc_now
 from edge.camera import CameraWatch
-from edge.config import Camera
+from edge.configuration.camera import Camera
 from edge.errors import SourceError
 from edge.sources import open_video
 from edge.wire import Message, Seen

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.calibration.coordinates import in_pixels, misplaced, written
-from edge.config import Camera
+from edge.configuration.camera import Camera
 
 SIZE = (640, 360)
 SYSTEMS = st.sampled_from([None, "stream", (1280, 720), (320, 240)])

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from contracts.settings import SettingsError
+from contracts.errors import SettingsError
 from edge.config import AgentConfig
 from edge.configuration.change import Followed, change
 

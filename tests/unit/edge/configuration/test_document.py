@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.settings import SettingsError
+from contracts.errors import SettingsError
 from edge.configuration.document import LARGEST, parse_value, parse_yaml, read_document
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from contracts.errors import SettingsError
 from contracts.messages import ENCODER, REPORTED, Desired, Reported
-from contracts.settings import SettingsError
 from edge.config import AgentConfig, read_config
 from edge.configuration.remote import Health, Remote, check_overlay
 

@@ -9,7 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from typer.testing import CliRunner
 
-from contracts.settings import SettingsError
+from contracts.errors import SettingsError
 from contracts.version import __version__
 from edge.cli import app
 from edge.config import read_config

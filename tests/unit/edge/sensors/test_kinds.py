@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from contracts.settings import SettingsError
+from contracts.errors import SettingsError
 from edge.batches import Scalar
 from edge.config import read_config
 from edge.sensors.kinds import kinds, read_sensor

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from contracts.settings import SettingsError
+from contracts.errors import SettingsError
 from ingest.foreign.reading import ForeignError
 from ingest.foreign.settings import Foreign, ForeignConfigError, Metric, Subscription, read_foreign
 from ingest.settings import ReplaySettings
