@@ -121,7 +121,7 @@ def _open(camera: Camera, clock: Clock) -> Iterator[Video]:
     began = time.monotonic()
     try:
         check_redirection(full, camera.ca, OPEN_TIMEOUT)
-        container = _open(full, settings, (OPEN_TIMEOUT, camera.lost_after_s))
+        container = _connected(full, settings, (OPEN_TIMEOUT, camera.lost_after_s))
     except (av.error.FFmpegError, OSError) as fault:
         if time.monotonic() - began >= OPEN_TIMEOUT:  # whatever FFmpeg makes of its interruption
             msg = f"{camera.shown} does not answer within {OPEN_TIMEOUT:g} s; is its address right?"
@@ -132,7 +132,7 @@ def _open(camera: Camera, clock: Clock) -> Iterator[Video]:
         yield _stream(container, camera, clock)
 
 
-def _open(full: str, settings: dict[str, str], timeout: tuple[float, float]) -> Any:
+def _connected(full: str, settings: dict[str, str], timeout: tuple[float, float]) -> Any:
     try:
         return av.open(full, options=settings, timeout=timeout)
     except av.error.HTTPServerError:  # still busy with putting the last viewer's stream away
