@@ -3,10 +3,10 @@
 Each recording is first made into what street cameras give, 1280x720 in H.264, once, in the user's
 cache. The real camera process (decoding, motion, tracking, counting, its pipe to the agent) reads
 it as fast as it can. The baseline decodes the same file on one thread, to the luma and chroma that
-the decoder gives, and looks at nothing. Beside it stands what decoding takes when each frame is made
-an image of blue, green and red, as most programs have it. All are counted per second of processor time, not of the
-clock on the wall, so that what else runs on the machine matters little; they take turns, and the
-fastest of several runs counts.
+the decoder gives, and looks at nothing. Beside it stands what decoding takes when each frame is
+made an image of blue, green and red, as most programs have it. All are counted per second of
+processor time, not of the clock on the wall, so that what else runs on the machine matters little;
+they take turns, and the fastest of several runs counts.
 """
 
 import argparse
