@@ -62,10 +62,10 @@ PARTED: Final = 0.15
 """Share of its box in the other's down to which it has come out."""
 SHORT: Final = 0.2
 """Share of its extent that a road user lacks from which something hides it, ..."""
-TRUE: Final = 0.35
-"""Share of what it lacks up to which an edge may be off and be believed."""
 HIDDEN: Final = 1.5
 """... unless it is so short for longer: then that is its extent. [s]"""
+TRUE: Final = 0.35
+"""Share of what it lacks up to which an edge may be off and be believed."""
 LEARNT: Final = 0.5
 """Time constant with which the extent is learnt. [s]"""
 NOBODY: Final = np.zeros((0, 2), np.uint32)
