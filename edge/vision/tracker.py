@@ -193,7 +193,9 @@ class Tracker:
         low, high = found.boxes[:, :2], found.boxes[:, 2:]
         extent, expected = t.extent[track], t.boxes[track]
         fair = seen[:, :2] & seen[:, 2:] & (found.alone & (found.kind == 0))[:, None]
-        lacks = fair & (high - low < (1 - SHORT) * extent)
+        left = (high - low) / np.maximum(extent, 1e-9)
+        # a post hides one extent; who goes away lacks something of both
+        lacks = fair & (left < 1 - SHORT) & (left[:, ::-1] >= 1 - SHORT / 2)
         lacks &= (t.free[track] >= MATURE_AGE)[:, None]
         hidden = lacks & (now - t.whole[track] <= HIDDEN * 1e6)
         late = lacks & ~hidden
