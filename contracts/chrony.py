@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 _OWN: Final = "7F7F0101"
 """Reference ID of a chrony that believes its own clock (`local`), and says that it errs by 0."""
-_NUMBER: Final = r"([0-9.eE+-]+) seconds"
+_NUMBER: Final = r"(-?[0-9]{1,15}\.?[0-9]*) seconds"
 
 
 class ClockQuality(NamedTuple):
@@ -24,7 +24,12 @@ def clock_quality() -> ClockQuality:
         return ClockQuality()
     try:
         answer = subprocess.run(  # noqa: S603  # found on the path, fixed arguments
-            [chronyc, "tracking"], capture_output=True, text=True, timeout=2, check=True
+            [chronyc, "tracking"],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=2,
+            check=True,
         )
     except (OSError, subprocess.SubprocessError):
         return ClockQuality()

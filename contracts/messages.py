@@ -5,7 +5,9 @@ from uuid import UUID
 
 import msgspec
 
-Ranges = list[tuple[int, int]]
+_LARGEST: Final = (1 << 63) - 1  # that a database keeps
+Whole = Annotated[int, msgspec.Meta(ge=0, le=_LARGEST)]
+Ranges = list[tuple[Whole, Whole]]
 """Half-open ranges [first, end), ascending and apart."""
 
 
@@ -31,8 +33,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Received(msgspec.Struct, frozen=True):
     """Ingest to device: when a probe of the link was received."""
 
-    probe: int  # number that the device gave it
-    at: int  # [us] since the epoch, by the clock of ingest
+    probe: Whole  # number that the device gave it
+    at: Whole  # [us] since the epoch, by the clock of ingest
     clock_offset: float | None = None  # of that clock from UTC [s]
     clock_error: float | None = None  # bound of the error of that [s]; None: nobody knows
 
@@ -40,7 +42,7 @@ class Received(msgspec.Struct, frozen=True):
 class Desired(msgspec.Struct, frozen=True, kw_only=True):
     """Retained, platform to device: lies over the configuration on the box."""
 
-    version: Annotated[int, msgspec.Meta(ge=1)]  # grows; an older one changes nothing
+    version: Annotated[int, msgspec.Meta(ge=1, le=_LARGEST)]  # grows; an older one changes nothing
     config: dict[str, Any]  # tables of the agent's configuration; their keys win over the box's
     sent_at: int  # [us] since the epoch
     watch_s: Annotated[float, msgspec.Meta(ge=1, le=3600)] = 60.0
@@ -128,6 +130,8 @@ class IngestHealth(msgspec.Struct, frozen=True, kw_only=True):
     dropped_answers: int  # that were too many; devices ask again
 
 
+NO_MESSAGE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What the decoders raise where bytes are no such message."""
 ENCODER: Final = msgspec.json.Encoder()
 DURABLE: Final = msgspec.json.Decoder(Durable)
 RECEIVED: Final = msgspec.json.Decoder(Received)

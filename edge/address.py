@@ -1,6 +1,5 @@
 """What FFmpeg is told of a source: its address with the account in it, and its options."""
 
-import ssl
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, urlsplit
@@ -52,6 +51,8 @@ def options(address: str, camera: Camera) -> dict[str, str]:
 
 def _certificates(camera: Camera) -> dict[str, str]:
     """Let FFmpeg verify, which by itself it does not: who stands in between would see and alter."""
+    import ssl  # noqa: PLC0415  # 1 MB that other cameras do not need
+
     known = camera.ca or ssl.get_default_verify_paths().cafile
     if known is None:
         msg = (

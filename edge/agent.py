@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid4
 
 from contracts import metrics
@@ -29,15 +29,12 @@ from edge.configuration.camera import Camera
 from edge.configuration.change import Followed, change
 from edge.configuration.remote import Health, Remote
 from edge.detecting import DetectorWatch, MotionWatch
-from edge.identity.keeper import Keeper
 from edge.incidents import GoingOn
 from edge.models.file import checksum
 from edge.observed import Observed
-from edge.onvif.listen import Listener
 from edge.outbox import Outbox
 from edge.outbox_seal import Seal
 from edge.parts import Parts
-from edge.picture_room import PictureRoom
 from edge.probing.cost import Costs
 from edge.probing.run import Probing
 from edge.seen import events_of, occupancy_of
@@ -48,6 +45,10 @@ from edge.threads import start_thread
 from edge.update.asked import AskedUpdates
 from edge.uplink import Uplink
 from edge.wire import Detecting, Message, Opened, Picture, Resized, Seen, columns
+
+if TYPE_CHECKING:
+    from edge.onvif.listen import Listener
+    from edge.picture_room import PictureRoom
 
 log = logging.getLogger(__name__)
 
@@ -160,12 +161,16 @@ class Agent:
     def _make_sensor(self, sensor: Sensor) -> SensorRun:
         return SensorRun(sensor, self._batcher.add, self._clock)
 
-    def _make_listener(self, camera: Camera) -> Listener:
+    def _make_listener(self, camera: Camera) -> "Listener":
+        from edge.onvif.listen import Listener  # noqa: PLC0415  # XML, for ONVIF cameras only
+
         return Listener(camera, self._batcher.add, self._clock)
 
-    def _make_pictures(self) -> PictureRoom | None:
+    def _make_pictures(self) -> "PictureRoom | None":
         if self._config.pictures is None or self._config.camera is None:
             return None
+        from edge.picture_room import PictureRoom  # noqa: PLC0415  # a server, for who wants it
+
         return PictureRoom(self._config, self._parts, add=self._batcher.add, clock=self._clock)
 
     def _make_probing(self) -> Probing | None:
@@ -249,6 +254,8 @@ class Agent:
         self._announce()
         start_thread("batches", self._flush_often, self._fail)
         if self._config.uplink.identity is not None:
+            from edge.identity.keeper import Keeper  # noqa: PLC0415  # for who has an identity
+
             keeper = Keeper(self._config.uplink.identity, self._uplink.certified, self._clock)
             start_thread("identity", partial(keeper.run, self._stopping), self._fail)
         if self._pictures is not None:

@@ -7,10 +7,8 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-import msgspec
-
 from contracts.clock import Clock
-from contracts.messages import COMMAND, DO, ENCODER, Command, Do, LogLevel, Result
+from contracts.messages import COMMAND, DO, ENCODER, NO_MESSAGE, Command, Do, LogLevel, Result
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +68,7 @@ class Commands:
             payload, correlation = self._heard.popleft()
             try:
                 command = COMMAND.decode(payload)
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as fault:
+            except NO_MESSAGE as fault:
                 log.warning("a command is no message: %s", fault)
                 continue
             if command.id in self._asking:
@@ -96,7 +94,7 @@ class Commands:
         """Do a command; None if that goes on in a thread of its own."""
         try:
             do = DO.decode(command.do)
-        except msgspec.MsgspecError as fault:
+        except NO_MESSAGE as fault:
             return self._remember(self._refused(command.id, fault))
         if (slow := self._slow.get(type(do))) is None:
             return self._remember(self._do(command.id, do, self._actions[type(do)]))

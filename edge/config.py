@@ -277,8 +277,9 @@ def _resolve(table: dict[str, Any], folder: Path) -> None:
             file = folder / part[key].removeprefix("file:")
             try:
                 part[key] = file.read_text(encoding="utf-8").strip()
-            except OSError as fault:
-                msg = f"{name}.{key} is 'file:{file}': {fault.strerror}. Name a readable file."
+            except (OSError, ValueError) as fault:  # whose text would tell a byte of the secret
+                why = fault.strerror if isinstance(fault, OSError) else "no text"
+                msg = f"{name}.{key} is 'file:{file}': {why}. Name a readable file."
                 raise SettingsError(msg) from fault
 
 

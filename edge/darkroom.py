@@ -4,12 +4,10 @@ A frame that is wanted is kept for `AHEAD`; only then does its pixelated picture
 waits when the source ends is never shown.
 """
 
-import hashlib
 import re
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Final, NamedTuple
 
 import cv2
@@ -18,6 +16,7 @@ import numpy as np
 from contracts.clock import from_micros
 from contracts.version import __version__
 from edge.configuration.camera import Camera
+from edge.models.file import checksum
 from edge.proof import Proof, packed, stamp
 from edge.vision.frames import Boxes, Frame, Image
 from edge.vision.privacy import AHEAD, HOLD, VERSION, Hidden, Veil, pixelate
@@ -106,7 +105,7 @@ class Darkroom:
         self._device = device
         self._camera = camera
         self._masks: list[list[tuple[int, int]]] = []
-        self._model = None if camera.detector is None else _checksum(camera.detector)
+        self._model = None if camera.detector is None else checksum(camera.detector)
         self._veil: Veil | None = None
         self._size = (0, 0)
         self._kept: deque[_Kept] = deque()
@@ -178,8 +177,3 @@ def _reduced(image: Image, side: int) -> Image:
         return image
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _checksum(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()

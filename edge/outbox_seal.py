@@ -11,13 +11,13 @@ import os
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-
 from edge.errors import OutboxError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers import aead
 
 MARK: Final = b"\xc1"
 """The one byte that MessagePack never uses."""
@@ -42,7 +42,7 @@ class Seal:
     """
 
     def __init__(self, keys: Sequence[bytes] = ()) -> None:
-        self._keys = {_name(key): ChaCha20Poly1305(key) for key in reversed(keys)}
+        self._keys = {_name(key): _cipher(key) for key in reversed(keys)}
         self._own = _name(keys[0]) if keys else None
 
     def close(self, payload: bytes, boot: UUID, seq: int, stream: str) -> bytes:
@@ -64,13 +64,15 @@ class Seal:
         if not kept.startswith(MARK):
             return kept
         key = self._keys.get(kept[len(MARK) : _HEAD])
+        if key is None:
+            raise BrokenSealError
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415  # came with the key
+
         nonce, sealed = kept[_HEAD : _HEAD + _NONCE], kept[_HEAD + _NONCE :]
         try:
-            if key is not None:
-                return key.decrypt(nonce, sealed, _bound(boot, seq, stream))
+            return key.decrypt(nonce, sealed, _bound(boot, seq, stream))
         except (InvalidTag, ValueError) as fault:
             raise BrokenSealError from fault
-        raise BrokenSealError
 
     def check(self, db: sqlite3.Connection, path: Path) -> None:
         """Refuse a file that holds what no key here opens; nothing of it is changed.
@@ -98,6 +100,12 @@ class Seal:
                 " outbox.former_key after a change, to that key; without it move the file away"
             )
             raise OutboxError(msg)
+
+
+def _cipher(key: bytes) -> "aead.ChaCha20Poly1305":
+    from cryptography.hazmat.primitives.ciphers import aead  # noqa: PLC0415  # 8 MB, and few seal
+
+    return aead.ChaCha20Poly1305(key)
 
 
 def _bound(boot: UUID, seq: int, stream: str) -> bytes:

@@ -3,20 +3,22 @@
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from edge.camera import CameraWatch
 from edge.config import AgentConfig
 from edge.configuration.camera import Camera
-from edge.onvif.listen import Listener
 from edge.sensors.plugin import Sensor
 from edge.sensors.run import SensorRun
 from edge.threads import Failed, start_thread
 
+if TYPE_CHECKING:  # it reads XML, and few cameras have events
+    from edge.onvif.listen import Listener
+
 PATIENCE: Final = 5.0
 """How long a part may take to end. [s]"""
 
-Part = CameraWatch | SensorRun | Listener
+Part: TypeAlias = "CameraWatch | SensorRun | Listener"
 """What runs in a thread of its own."""
 
 
@@ -32,7 +34,7 @@ class _Read(NamedTuple):
 
 
 class _Heard(NamedTuple):
-    listener: Listener
+    listener: "Listener"
     thread: threading.Thread
 
 
@@ -51,7 +53,7 @@ class Parts:
         self,
         make_camera: Callable[[Camera], CameraWatch],
         make_sensor: Callable[[Sensor], SensorRun],
-        make_listener: Callable[[Camera], Listener],
+        make_listener: Callable[[Camera], "Listener"],
         failed: Failed,
     ) -> None:
         self._make_camera = make_camera

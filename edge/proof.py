@@ -30,7 +30,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     captured: str  # RFC 3339
     method: str  # edge.vision.privacy.VERSION
     software: str  # version of the agent
-    model: str | None  # SHA-256 of the detector's file, None: motion alone
+    model: str | None  # SHA-256 of the detector, None: motion alone
     frame: tuple[int, int]  # width and height of the frame as decoded [px]
     grid: tuple[int, int]  # rows and columns of cells
     cells: str  # which were pixelated: row by row, a bit each, first one highest, base64

@@ -25,6 +25,8 @@ from edge.vision.privacy import blackened
 
 OPEN_TIMEOUT: Final = 10.0
 """How long a source may take until its first packet. [s]"""
+BUSY: Final = 1.0
+"""A camera that cannot serve just now is asked once more after this time. [s]"""
 BEHIND: Final = 1_500_000
 """A live frame that is older than this is left out, until the camera is caught up with. [us]"""
 BEHIND_SEGMENTS: Final = 30_000_000
@@ -119,11 +121,7 @@ def _open(camera: Camera, clock: Clock) -> Iterator[Video]:
     began = time.monotonic()
     try:
         check_redirection(full, camera.ca, OPEN_TIMEOUT)
-        container = av.open(
-            full,
-            options=settings,
-            timeout=(OPEN_TIMEOUT, camera.lost_after_s),
-        )
+        container = _connected(full, settings, (OPEN_TIMEOUT, camera.lost_after_s))
     except (av.error.FFmpegError, OSError) as fault:
         if time.monotonic() - began >= OPEN_TIMEOUT:  # whatever FFmpeg makes of its interruption
             msg = f"{camera.shown} does not answer within {OPEN_TIMEOUT:g} s; is its address right?"
@@ -132,6 +130,14 @@ def _open(camera: Camera, clock: Clock) -> Iterator[Video]:
         raise SourceError(msg) from fault
     with closing(container):
         yield _stream(container, camera, clock)
+
+
+def _connected(full: str, settings: dict[str, str], timeout: tuple[float, float]) -> Any:
+    try:
+        return av.open(full, options=settings, timeout=timeout)
+    except av.error.HTTPServerError:  # still busy with putting the last viewer's stream away
+        time.sleep(BUSY)
+        return av.open(full, options=settings, timeout=timeout)
 
 
 def _address(camera: Camera) -> str:

@@ -25,7 +25,7 @@ from paho.mqtt.properties import Properties
 from contracts.batch import CONTENT_TYPE, STREAMS, restamp, schema_of
 from contracts.broker import Broker
 from contracts.clock import Clock
-from contracts.messages import DURABLE, ENCODER, Durable, Ranges, State
+from contracts.messages import DURABLE, ENCODER, NO_MESSAGE, Durable, Ranges, State
 from contracts.topics import topic
 from contracts.version import __version__
 from edge.backoff import Backoff
@@ -276,7 +276,7 @@ class Uplink:
             return
         try:
             self._durables.append(DURABLE.decode(message.payload))
-        except (msgspec.DecodeError, msgspec.ValidationError) as fault:
+        except NO_MESSAGE as fault:
             log.warning("%s says what is no message: %s", message.topic, fault)
             return
         self._wake.set()

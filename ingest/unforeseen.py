@@ -25,8 +25,8 @@ def place(fault: BaseException) -> str:
     >>> try:
     ...     {}["x"]
     ... except KeyError as fault:
-    ...     place(fault).partition(":")[2]
-    '1 <module>'
+    ...     place(fault).rpartition(" ")[2]
+    '<module>'
     """
     frames = [
         f"{frame.f_globals.get('__name__', '?')}:{line} {frame.f_code.co_name}"

@@ -7,6 +7,7 @@ from typing import Any, Final, LiteralString, NamedTuple
 from psycopg.rows import class_row
 
 from storage.clocks import ClockEstimate, estimate
+from storage.latency import LATENCY
 from storage.pool import AsyncConnection
 
 SITES: Final[LiteralString] = """
@@ -18,12 +19,15 @@ SITE: Final[LiteralString] = """
 SELECT site, pilot, name, plan, updated_at FROM site WHERE pilot = %s AND name = %s
 """
 # One pass over the last minutes of the ledger's batches, however many devices there are.
-DEVICE_FIGURES: Final[LiteralString] = """
+DEVICE_FIGURES: Final[LiteralString] = (
+    """
 , recent AS (
     SELECT b.device, max(b.received) AS received, bool_or(b.simulated) AS simulated,
            count(*) AS batches, sum(b.bytes)::bigint AS bytes,
            percentile_cont(0.95) WITHIN GROUP (
-               ORDER BY extract(epoch FROM b.stored - lower(b.captured))::float8
+               ORDER BY """  # noqa: S608  # our own constants
+    + LATENCY
+    + """
            ) AS latency_p95
     FROM batch b JOIN page USING (device)
     WHERE b.stored >= %(now)s - %(window)s
@@ -49,6 +53,7 @@ CROSS JOIN LATERAL (  -- a box and its simulation may have one name, but not one
 ) AS clock
 ORDER BY page.pilot, page.name
 """
+)
 DEVICE_COLUMNS: Final[LiteralString] = """
 SELECT d.device, d.pilot, d.name, s.pilot AS site_pilot, s.name AS site_name, d.registered_at,
        d.kind, d.streams, d.retired_at
@@ -82,13 +87,17 @@ WHERE d.site = %(site)s AND m.name = ANY (%(metrics)s) AND l.simulated = %(simul
   AND l.captured >= %(since)s
 ORDER BY 1, 2
 """
-DELIVERY: Final[LiteralString] = """
+DELIVERY: Final[LiteralString] = (
+    """
 SELECT max(stored) AS last_stored, count(*) AS batches,
        percentile_cont(0.95) WITHIN GROUP (
-           ORDER BY extract(epoch FROM stored - lower(captured))::float8
+           ORDER BY """
+    + LATENCY
+    + """
        ) AS latency_p95
-FROM batch WHERE stored >= %(now)s - %(window)s
+FROM batch b WHERE stored >= %(now)s - %(window)s
 """
+)
 BACKLOG: Final[LiteralString] = """
 SELECT count(DISTINCT (site, minute, simulated)) AS windows, min(marked_at) AS oldest,
        count(*) FILTER (WHERE attempts > 0) AS failed

@@ -1,12 +1,12 @@
 """What a calibration is in the configuration's own words, and how it gets into the file."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import unified_diff
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from edge.calibration.coordinates import written
-from edge.calibration.edit import edited
+from edge.calibration.edit import SHAPES, Gone, edited
 from edge.calibration.fit import Calibrated, Pairs
 from edge.calibration.layout import entry, flow
 from edge.calibration.read import CalibrationError
@@ -35,9 +35,10 @@ class Block(NamedTuple):
     zones: list[dict[str, Any]]
     masks: list[list[list[float]]] | None
 
-    def table(self) -> dict[str, Any]:
-        """Keys of the camera that are to be set."""
-        return {key: value for key, value in self._asdict().items() if value}
+    def table(self, gone: Gone = frozenset()) -> dict[str, Any]:
+        """Keys of the camera that are to be set; empty where all is gone."""
+        emptied = {key for key, _ in gone}
+        return {k: v or [] for k, v in self._asdict().items() if v or k in emptied}
 
 
 def block_of(
@@ -71,23 +72,26 @@ def _lens(lens: LensSettings) -> dict[str, float]:
     return {"k1": lens.k1} if lens.k2 == 0 else {"k1": lens.k1, "k2": lens.k2}
 
 
-def pasted(path: Path, block: Block) -> str:
+def pasted(path: Path, block: Block, gone: Gone = frozenset()) -> str:
     """Write it as what the file is in, to be pasted into the camera's table."""
+    table = block.table(gone)
     if path.suffix == ".toml":
-        return _toml(block)
-    rows = [row for key, value in block.table().items() for row in entry(key, value)]
+        return _toml(table)
+    rows = [row for key, value in table.items() for row in entry(key, value)]
     return "\n".join(["camera:", *("  " + row for row in rows)]) + "\n"
 
 
-def _toml(block: Block) -> str:
+def _toml(table: Mapping[str, Any]) -> str:
     rows = ["[camera]"]
-    for key, value in block.table().items():
+    for key, value in table.items():
         if key == "lens":
             rows.append(f"lens = {flow(value, equals=' = ')}")
+        elif not value:
+            rows.append(f"{key} = []")
         elif key in {"calibration", "masks"}:
             rows += [f"{key} = [", *(f"    {flow(row)}," for row in value), "]"]
-    for key in ("lines", "zones"):
-        for shape in block.table().get(key, ()):
+    for key in SHAPES:
+        for shape in table.get(key, ()):
             rows += ["", f"[[camera.{key}]]", f'id = "{shape["id"]}"']
             rows += [f"{name} = {flow(value)}" for name, value in shape.items() if name != "id"]
     return "\n".join(rows) + "\n"
@@ -106,7 +110,7 @@ def check_writable(path: Path) -> None:
         raise CalibrationError(msg)
 
 
-def write(path: Path, block: Block, drawn_on: DrawnOn) -> str:
+def write(path: Path, block: Block, drawn_on: DrawnOn, gone: Gone = frozenset()) -> str:
     """Put the block into a file unless comments would be lost; say what was done.
 
     Raises
@@ -121,7 +125,7 @@ def write(path: Path, block: Block, drawn_on: DrawnOn) -> str:
         msg = f"{path}: larger than {LARGEST} bytes; paste the block into it"
         raise CalibrationError(msg)
     text = content.decode()
-    after = edited(text, str(path), block.table(), drawn_on)
+    after = edited(text, str(path), block.table(gone), drawn_on, gone)
     if after.text == text:
         return f"{path} says so already"
     if after.loses_comments:

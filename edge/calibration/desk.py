@@ -12,6 +12,7 @@ from contracts.site import Site
 from edge.calibration.block import Drawn, block_of, pasted, write
 from edge.calibration.command import fitted, own_pairs
 from edge.calibration.coordinates import in_pixels, written
+from edge.calibration.edit import SHAPES
 from edge.calibration.fit import Calibrated, Pairs
 from edge.calibration.places import metres
 from edge.calibration.read import MOST, CalibrationError
@@ -64,6 +65,11 @@ class Desk:
     ) -> None:  # fmt: skip
         self._path, self._camera, self.size = path, camera, size
         self._origin, self._plan, self._save = origin, plan, save
+        self._shown = {
+            *(("lines", line.id) for line in camera.lines),
+            *(("zones", zone.id) for zone in camera.zones),
+            *(("masks", "") for _ in camera.masks),
+        }  # what the page had or has got, and may delete: the rest of the file is not its own
         self._one = threading.Lock()  # fits are heavy; a phone that asks twice waits
 
     def begin(self) -> dict[str, Any]:
@@ -117,8 +123,15 @@ class Desk:
             raise CalibrationError(msg)
         drawn = [Drawn(shape.kind, shape.id, shape.points) for shape in work.drawn]
         block = block_of(pairs, found, drawn, self.size, self._camera.drawn_on)
-        said = write(self._path, block, self._camera.drawn_on) if self._save else ""
-        return {"block": pasted(self._path, block), "said": said}
+        shown = {(f"{shape.kind}s", shape.id) for shape in work.drawn}
+        lines, zones = ({id_ for key, id_ in shown if key == kind} for kind in SHAPES)
+        if unknown := self._camera.incidents.unknown(zones, lines):
+            msg = f"{self._path}: {unknown}: draw it, or take it out of camera.incidents"
+            raise CalibrationError(msg)
+        gone = self._shown - shown
+        said = write(self._path, block, self._camera.drawn_on, gone) if self._save else ""
+        self._shown |= shown
+        return {"block": pasted(self._path, block, gone), "said": said}
 
     def _pairs(self, work: Work) -> Pairs:
         image, ground = [], []

@@ -4,6 +4,7 @@ Only the text of those values is replaced, by the positions that the reader of Y
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Final, NamedTuple
 
 import yaml
@@ -16,6 +17,10 @@ from edge.configuration.drawing import DrawnOn
 
 SHAPES: Final = ("lines", "zones")
 """Lists whose items are known by their id; others are replaced whole."""
+
+
+Gone = AbstractSet[tuple[str, str]]
+"""Shapes that are to be deleted: key of the list, and id; masks have none."""
 
 
 class Edited(NamedTuple):
@@ -31,8 +36,16 @@ class _Edit(NamedTuple):
     text: str
 
 
-def edited(text: str, name: str, wanted: Mapping[str, Any], drawn_on: DrawnOn) -> Edited:
+def edited(
+    text: str,
+    name: str,
+    wanted: Mapping[str, Any],
+    drawn_on: DrawnOn,
+    gone: Gone = frozenset(),
+) -> Edited:
     """Text of a configuration with keys of its camera set, called `name` in errors.
+
+    Shapes that are neither wanted nor gone stay.
 
     Raises
     ------
@@ -49,8 +62,9 @@ def edited(text: str, name: str, wanted: Mapping[str, Any], drawn_on: DrawnOn) -
         msg = f"{name}: camera.drawn_on is not what coordinates were meant for; write it there"
         raise CalibrationError(msg)
     try:
-        meant = {key: _meant(camera, key, value) for key, value in wanted.items()}
-        edits = sorted(_Place(text, camera).edits(wanted), key=lambda edit: edit.start)
+        wanted = {key: value for key, value in wanted.items() if value or camera.get(key)}
+        meant = {key: _meant(camera, key, value, gone) for key, value in wanted.items()}
+        edits = sorted(_Place(text, camera).edits(wanted, meant), key=lambda edit: edit.start)
         out = _applied(text, edits)
         right = parse_yaml(out, name).table == before | {"camera": camera | meant}
     except (SettingsError, KeyError, TypeError):  # flags may hide that the file itself is wrong
@@ -76,11 +90,11 @@ def _applied(text: str, edits: Sequence[_Edit]) -> str:
     return out + text[at:]
 
 
-def _meant(camera: Mapping[str, Any], key: str, value: Any) -> Any:
+def _meant(camera: Mapping[str, Any], key: str, value: Any, gone: Gone) -> Any:
     """Value of a key in the end: shapes that have the same id are changed, the others added."""
     if key not in SHAPES:
         return value
-    known = {shape["id"]: shape for shape in camera.get(key) or ()}
+    known = {s["id"]: s for s in camera.get(key) or () if (key, s["id"]) not in gone}
     return list((known | {new["id"]: known.get(new["id"], {}) | new for new in value}).values())
 
 
@@ -94,14 +108,14 @@ class _Place:
         self._node = next(value for key, value in root.value if key.value == "camera")
         self._entries = {key.value: (key, value) for key, value in self._node.value}
 
-    def edits(self, wanted: Mapping[str, Any]) -> Iterator[_Edit]:
+    def edits(self, wanted: Mapping[str, Any], meant: Mapping[str, Any]) -> Iterator[_Edit]:
         """Yield what is to be replaced; what is to be added at the camera's end comes last."""
         added: list[str] = []
         for key, value in wanted.items():
             if key not in self._entries:
                 added += entry(key, value)
             elif key in SHAPES and self._entries[key][1].value:
-                yield from self._shapes(self._entries[key][1], self._camera[key], value)
+                yield from self._shapes(key, value, meant[key])
             elif self._camera.get(key) != value:
                 yield from self._replaced(key, value)
         if added:
@@ -121,13 +135,17 @@ class _Place:
             yield _Edit(start, stop, first + self._below(rows, name))
 
     def _shapes(
-        self,
-        node: yaml.CollectionNode,
-        own: Sequence[Mapping[str, Any]],
-        wanted: Sequence[dict[str, Any]],
+        self, key: str, wanted: Sequence[dict[str, Any]], meant: Sequence[dict[str, Any]]
     ) -> Iterator[_Edit]:
-        """Change the shapes that have the same id, and add the others."""
+        """Change the shapes that have the same id, add the others, delete what is not meant."""
+        node, own = self._entries[key][1], self._camera[key]
         known = {shape["id"]: n for n, shape in enumerate(own)}
+        gone = known.keys() - {shape["id"] for shape in meant}
+        if gone and (node.flow_style or not meant):
+            yield from self._replaced(key, meant)
+            return
+        for shape in gone:
+            yield self._item(node, node.value[known[shape]])
         rows: list[str] = []
         last = _end(node.value[-1])
         for shape in wanted:
@@ -142,6 +160,12 @@ class _Place:
                 rows += item(shape)
         end = self._line_end(last)
         yield _Edit(end, end, self._below(rows, node))
+
+    def _item(self, node: yaml.CollectionNode, value: yaml.Node) -> _Edit:
+        """Delete an item of a list whose items have rows of their own."""
+        dash = f"{self._newline}{' ' * node.start_mark.column}-"
+        start = self._text.rindex(dash, 0, value.start_mark.index)
+        return _Edit(start, self._line_end(_end(value)), "")
 
     def _below(self, rows: Sequence[str], node: yaml.Node) -> str:
         """Rows that follow, each from the column on in which a node begins."""

@@ -38,10 +38,10 @@ def _word(text: str) -> str:
 def entry(key: str, value: Any) -> list[str]:
     """Rows of a key of the camera's table, from its own column on.
 
-    >>> entry("lens", {"k1": -0.2}), entry("masks", [[[0.0, 0.5]]])
-    (['lens: {k1: -0.2}'], ['masks:', '  - [[0, 0.5]]'])
+    >>> entry("lens", {"k1": -0.2}), entry("masks", [[[0.0, 0.5]]]), entry("lines", [])
+    (['lens: {k1: -0.2}'], ['masks:', '  - [[0, 0.5]]'], ['lines: []'])
     """
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) or not value:
         return [f"{key}: {flow(value)}"]
     return [f"{key}:", *("  " + row for one in value for row in item(one))]
 

@@ -18,7 +18,7 @@ import msgspec
 
 from contracts.clock import Clock
 from contracts.errors import SettingsError
-from contracts.messages import DESIRED, ENCODER, Desired, Reported
+from contracts.messages import DESIRED, ENCODER, NO_MESSAGE, Desired, Reported
 from contracts.secrecy import SECRETS, has_account
 from edge.config import AgentConfig
 from edge.durable_file import write_durably
@@ -197,7 +197,7 @@ class Remote:
             return None
         try:
             desired = DESIRED.decode(payload)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as fault:
+        except NO_MESSAGE as fault:
             log.warning("what is desired is no message: %s", fault)
             return None
         known = self._kept.reported
@@ -273,7 +273,7 @@ class Remote:
             return _KEPT.decode(self._path.read_bytes())
         except FileNotFoundError:
             return Kept({}, 0)
-        except msgspec.MsgspecError as fault:
+        except NO_MESSAGE as fault:
             log.warning("%s is not used, it is damaged: %s", self._path, fault)
             return Kept({}, 0)
 

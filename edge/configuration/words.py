@@ -72,7 +72,8 @@ WORDS: Final = {
     ),
     "Camera.detector": Words("ONNX file of a detector; none: motion only", ("yolox-nano.onnx",)),
     "Camera.detector_sha256": Words(
-        "SHA-256 of that file, in hex; another file is refused", ("0" * 64,)
+        "SHA-256 that `tepna edge model check` tells of it, in hex; another is refused",
+        ("0" * 64,),
     ),
     "Camera.detector_every": Words(
         "asked every n-th frame, or as often as the budget allows: `auto`", (5,)

@@ -14,16 +14,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from contracts.enrolment import PATH, RENEWAL_PATH, Enrolled, Enrolment, Renewal, to_sign
-from edge.identity.folder import (
-    Identity,
-    IdentityError,
-    Place,
-    certificate_of,
-    keep,
-    key_of,
-    read_identity,
-    waiting_key,
-)
+from edge.identity.folder import Identity, IdentityError, Place, read_identity
+from edge.identity.pair import certificate_of, keep, key_of, waiting_key
 
 PATIENCE: Final = 30.0
 """For the door's answer. [s]"""

@@ -14,6 +14,7 @@ from edge.configuration.camera import Camera
 from edge.errors import DetectorError
 from edge.models.names import Classes
 from edge.models.signature import Signature
+from edge.models.weights import weights
 from edge.vision.detections import Detections
 from edge.vision.detector import Detector
 from edge.vision.frames import Image
@@ -54,8 +55,9 @@ class Checked(NamedTuple):
     """A model, as it was found."""
 
     path: Path
-    sha256: str
-    bytes: int
+    weights: list[Path]  # files beside it
+    sha256: str  # of all of them
+    bytes: int  # in all of them
     head: str
     placing: str  # what is done about pictures of another shape
     signature: Signature
@@ -95,9 +97,10 @@ def check_model(path: Path, picture: Path | None, progress: Callable[[float], No
 
         timed = detector if threads == THREADS[0] else Detector(path, threads)
         speeds.append(_speed(timed, threads, image, part))
+    beside = weights(path)
     return Checked(
-        path, detector.sha256, path.stat().st_size, detector.head.name,
-        detector.head.placing.fit.value, detector.signature,
+        path, beside, detector.sha256, sum(file.stat().st_size for file in (path, *beside)),
+        detector.head.name, detector.head.placing.fit.value, detector.signature,
         detector.classes, speeds, Memory(after.rss - before.rss, pss),
         picture, None if picture is None else found,
     )  # fmt: skip

@@ -15,7 +15,9 @@ def tables(found: Checked) -> Iterator[str | Table]:
     """Yield what to print."""
     s, classes = found.signature, found.classes
     yield f"{found.path.name}: {found.head}, {found.bytes / 1e6:.1f} MB"
-    yield f"sha256 {found.sha256}"
+    if found.weights:
+        yield f"weights beside it: {', '.join(file.name for file in found.weights)}"
+    yield f"sha256 {found.sha256}{' of all of these files' if found.weights else ''}"
     yield f"takes pictures of {s.width}x{s.height}, {s.picture.dtype}, {found.placing}"
     if classes.assumed:
         yield "its classes are assumed to be COCO's: neither names nor answers say how many it has"
@@ -62,6 +64,7 @@ def as_document(found: Checked) -> dict[str, Any]:
     s, classes = found.signature, found.classes
     return {
         "model": str(found.path),
+        "weights": [str(file) for file in found.weights],
         "sha256": found.sha256,
         "bytes": found.bytes,
         "head": found.head,

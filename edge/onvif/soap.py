@@ -132,7 +132,7 @@ def read(answer: bytes) -> ET.Element | None:
         return None
     try:
         return ET.fromstring(answer)  # noqa: S314  # without entities there is nothing to expand
-    except ET.ParseError:
+    except (ET.ParseError, LookupError, ValueError):  # or in an encoding that nobody knows
         return None
 
 

@@ -8,11 +8,9 @@ from collections.abc import Callable
 from math import nan
 from typing import Final, NamedTuple, Protocol
 
-import msgspec
-
 from contracts.chrony import ClockQuality
 from contracts.clock import MICROSECONDS, Clock
-from contracts.messages import RECEIVED, Received
+from contracts.messages import NO_MESSAGE, RECEIVED, Received
 from edge.probing.cost import NUMBER, PIECE, PIECES, PILOT, Costs
 from edge.probing.figures import Rate, train_rate
 
@@ -81,7 +79,7 @@ class Prober:
         if what == "received":
             try:
                 received = RECEIVED.decode(payload)
-            except (msgspec.MsgspecError, UnicodeDecodeError) as fault:
+            except NO_MESSAGE as fault:
                 log.warning("an answer to a probe is no message: %s", fault)
                 return
         number = int.from_bytes(payload[:NUMBER], "big") if received is None else received.probe

@@ -83,11 +83,11 @@ def parse_cesq(lines: Sequence[str], now: int) -> list[Reading]:
     for line in lines:
         steps = [int(field) for field in _fields(line, "+CESQ")]
         for scale in (_NR, _LTE):
-            if len(steps) > scale[0][1] and steps[scale[0][1]] != _NOT_KNOWN:
+            if len(steps) > scale[0][1] and steps[scale[0][1]] < _NOT_KNOWN:
                 return [
                     known(now, metric, first + step * max(steps[place], 1))
                     for metric, place, step, first in scale
-                    if place < len(steps) and steps[place] != _NOT_KNOWN
+                    if place < len(steps) and steps[place] < _NOT_KNOWN
                 ]
     return []
 

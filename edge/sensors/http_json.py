@@ -122,7 +122,7 @@ class HttpSensor(Polled):
         except http.client.HTTPException as fault:
             msg = f"it does not speak HTTP: {fault!r}"
             raise SourceError(msg) from fault
-        except (msgspec.DecodeError, RecursionError) as fault:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
             msg = f"its answer is no JSON: {fault}"
             raise SourceError(msg) from fault
 
@@ -144,7 +144,7 @@ class HttpSensor(Polled):
             if self.time_unit == "iso8601":
                 return to_micros(datetime.fromisoformat(str(stated)))
             t = round(_number(stated) * _UNITS[self.time_unit])
-        except ValueError as fault:
+        except (ValueError, OverflowError) as fault:
             watch.refuse(f"{self.time}: {fault}")
             return None
         return t
@@ -154,7 +154,7 @@ class HttpSensor(Polled):
         for value in self.values:
             try:
                 readings.append(value.reading(t, _number(_one(answer, value.path))))
-            except ValueError as fault:
+            except (ValueError, OverflowError) as fault:
                 watch.refuse(f"{value.path}: {fault}")
         return readings
 

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 
 from edge.batches import Scalar, SignalEvent
 from edge.errors import EndedError
-from edge.sensors.plugin import TICK, Pieces, Sample, Sensor, Watch
+from edge.sensors.plugin import END_OF_TIME, TICK, Pieces, Sample, Sensor, Watch
 from edge.sensors.streams import LONGEST, Lines
 
 _CONNECT: Final = 5.0  # [s]
@@ -20,7 +20,7 @@ _Short = Annotated[int, msgspec.Meta(ge=0, lt=1 << 16)]
 
 
 class _Line(msgspec.Struct):
-    t: Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)]
+    t: Annotated[int, msgspec.Meta(ge=0, lt=END_OF_TIME)]
     metric: Annotated[str, msgspec.Meta(max_length=63, pattern=r"^[a-zA-Z0-9_.-]*$")] = ""
     value: float | None = None
     code: _Short | None = None
@@ -46,7 +46,11 @@ def parse_line(line: bytes) -> Scalar | SignalEvent:
     if len(line) > LONGEST:
         msg = f"{len(line)} bytes, at most {LONGEST} are read"
         raise ValueError(msg)
-    found = _decoder.decode(line)
+    try:
+        found = _decoder.decode(line)
+    except RecursionError as fault:
+        msg = "nested too deeply"
+        raise ValueError(msg) from fault
     if found.metric and found.value is not None and isfinite(found.value):
         return Scalar(found.t, found.metric, found.value)
     if found.code is not None:

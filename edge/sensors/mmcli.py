@@ -87,7 +87,7 @@ def parse_signal(answer: str, now: int) -> list[Reading]:
                     for name, metric in _NAMES.items()
                     if name in values
                 ]
-    except (AttributeError, TypeError) as fault:
+    except (AttributeError, TypeError, OverflowError) as fault:
         msg = f"no answer of mmcli --signal-get: {fault!r}"
         raise ValueError(msg) from fault
     return []
@@ -113,7 +113,7 @@ def parse_cell(answer: str, now: int) -> list[Reading]:
 def _part(answer: str, name: str) -> dict[str, Any]:
     try:
         part = json.loads(answer)["modem"][name]
-    except (KeyError, TypeError) as fault:
+    except (KeyError, TypeError, RecursionError) as fault:
         msg = f"no answer of mmcli: {fault!r}"
         raise ValueError(msg) from fault
     if not isinstance(part, dict):

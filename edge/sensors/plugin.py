@@ -27,6 +27,8 @@ Positive = Annotated[float, Field(gt=0)]
 
 TICK: Final = 0.5
 """How often a reader that waits for its device looks whether it is to stop. [s]"""
+END_OF_TIME: Final = 1 << 62
+"""No device is believed that says it is later. [us]"""
 
 
 class Reading(NamedTuple):
@@ -46,8 +48,18 @@ Pieces = Generator[Sequence[Sample] | None, None, None]
 
 
 def known(t: int, metric: str, value: float) -> Reading:
-    """Make the reading of a metric of Tepna's own, in the unit that it has there."""
-    return Reading(t, metric, float(value), METRICS[metric].unit)
+    """Make the reading of a metric of Tepna's own, in the unit that it has there.
+
+    Raises
+    ------
+    ValueError
+        If the value is too large for any quantity.
+    """
+    try:
+        return Reading(t, metric, float(value), METRICS[metric].unit)
+    except OverflowError as fault:
+        msg = f"{metric}: {fault}"
+        raise ValueError(msg) from fault
 
 
 def units_of(*metrics: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from contracts.metrics import METRICS
 from edge.backoff import Backoff
 from edge.batches import Scalar, SignalEvent
 from edge.errors import EndedError, SourceError
-from edge.sensors.plugin import Pieces, Reading, Sample, Sensor, Watch
+from edge.sensors.plugin import END_OF_TIME, Pieces, Reading, Sample, Sensor, Watch
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class SensorRun:
                 if until_done and isinstance(fault, EndedError):
                     break
                 reason = str(fault)
-            except (ValueError, ArithmeticError, LookupError) as fault:
+            except (ValueError, ArithmeticError, LookupError, RecursionError) as fault:
                 # The device said what its plugin did not expect: that is no reason to stop all.
                 self._watch.refuse(fault)
                 reason = f"it cannot be understood: {fault!r}"
@@ -92,7 +92,9 @@ class SensorRun:
         if not isinstance(sample, Reading):
             return sample
         own = METRICS.get(sample.metric)
-        if not isfinite(sample.value):
+        if not 0 <= sample.t < END_OF_TIME:
+            self._watch.refuse(f"{sample.metric} is of {sample.t} us since the epoch")
+        elif not isfinite(sample.value):
             self._watch.refuse(f"{sample.metric} is {sample.value}")
         elif own is not None and own.unit != sample.unit:
             self._watch.refuse(f"{sample.metric} comes in {sample.unit!r}, not in {own.unit!r}")

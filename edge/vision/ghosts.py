@@ -63,11 +63,7 @@ class Ghosts:
         self._planes, self._moving = planes, moving
         if before is None or moved is None:
             return None
-        stands = cv2.bitwise_and(moving, moved)
-        for plane, earlier in zip(planes, before, strict=True):
-            change = cv2.blur(cv2.absdiff(plane, earlier), (3, 3))
-            still = cv2.threshold(change, STANDS - 1, 255, cv2.THRESH_BINARY_INV)[1]
-            stands = cv2.bitwise_and(stands, still)
+        stands = cv2.bitwise_and(cv2.bitwise_and(moving, moved), unchanged(planes, before))
         if cv2.countNonZero(stands) < SMALLEST * moving.size:
             return None
         count, labels, stats, _ = cv2.connectedComponentsWithStats(stands, connectivity=4)
@@ -83,6 +79,15 @@ class Ghosts:
             if _is_ghost(planes[:, *around], behind[:, *around], piece):
                 ghosts[around][piece > 0] = 255
         return ghosts if ghosts.any() else None
+
+
+def unchanged(planes: Bytes, before: Bytes) -> Bytes:
+    """Where a picture (3, h, w) looks as an earlier one did (h, w): 255."""
+    still: Bytes = np.full(planes.shape[1:], 255, np.uint8)
+    for plane, earlier in zip(planes, before, strict=True):
+        change = cv2.blur(cv2.absdiff(plane, earlier), (3, 3))
+        still &= cv2.threshold(change, STANDS - 1, 255, cv2.THRESH_BINARY_INV)[1]
+    return still
 
 
 def _is_ghost(picture: Bytes, background: Bytes, piece: Bytes) -> bool:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from edge.vision.background import GREY, Background
 from edge.vision.frames import Bools, Boxes, Bytes, Float32s, Floats, Integers
-from edge.vision.ghosts import Ghosts
+from edge.vision.ghosts import Ghosts, unchanged
 from edge.vision.small import Small
 
 MEMORY: Final = 40.0
@@ -24,6 +24,14 @@ SMALLEST: Final = 0.0004
 """Smallest blob, as a share of the image."""
 GHOST_RATE: Final = 0.6
 """Rate at which the background learns what a ghost hides."""
+KNOWN: Final = 20
+"""Lessons until the background is known; before, each counts for so much that what passes
+meanwhile would be taken for background, and is not taught."""
+SPARED: Final = 3
+"""So many of these lessons a place is spared while something passes; what is wrongly taken for that
+is learnt then."""
+CHANGED: Final = 0.02
+"""Share of a region that changed since the last lesson, from which it passes."""
 UPHEAVAL: Final = 0.6
 """Share of the image beyond which not the street moved but the light or the camera."""
 ORDINARY_MISFIT: Final = 3.0
@@ -76,6 +84,8 @@ class Motion:
         self._closing = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
         self._taught = 0
         self._lessons = 0
+        self._lesson: Bytes | None = None  # picture that was taught last
+        self._spared: Bytes = np.zeros((height, width), np.uint8)  # for so many lessons
         self._moving: Bytes = np.zeros((height, width), np.uint8)
 
     def look(self, small: Small, captured: int, standing: Boxes) -> Blobs:
@@ -98,10 +108,10 @@ class Motion:
         moved = cv2.countNonZero(raw) / raw.size
         if moved > UPHEAVAL:
             self._lessons = 0
-        if self._is_time(captured):
-            self._teach(planes, captured, standing / small.scale)
         closed = cv2.morphologyEx(raw, cv2.MORPH_CLOSE, self._closing)
         self._moving = np.asarray(closed, np.uint8)
+        if self._is_time(captured):
+            self._teach(planes, captured, standing / small.scale)
         self._exorcise(planes, captured, standing / small.scale)
         return blobs(self._moving, small.scale)
 
@@ -136,7 +146,24 @@ class Motion:
         self._lessons += 1
         # the plain mean of what was seen so far, until that is more than there is memory for
         rate = max(1 / self._lessons, 1 - math.exp(-min(since, 1.0) / MEMORY))
-        self._background.teach(planes, self._outside(standing), rate)
+        free = self._outside(standing)
+        if self._lesson is not None and self._lessons <= KNOWN:
+            passes = passing(self._moving, planes, self._lesson)
+            self._spared = (self._spared + 1) * passes
+            free[passes & (self._spared <= SPARED)] = 0
+        self._lesson = planes
+        self._background.teach(planes, free, rate)
+
+
+def passing(moving: Bytes, planes: Bytes, before: Bytes) -> Bools:
+    """Regions of a mask (h, w) that changed since an earlier picture (3, h, w)."""
+    count, pieces, stats, _ = cv2.connectedComponentsWithStats(moving, connectivity=8)
+    still = unchanged(planes, before)
+    changed = np.bincount(pieces[(still == 0) & (moving > 0)], minlength=count)
+    passes = changed >= CHANGED * stats[:, cv2.CC_STAT_AREA]
+    passes[0] = False
+    where: Bools = passes[pieces]
+    return where
 
 
 def blobs(moving: Bytes, scale: float) -> Blobs:

@@ -19,7 +19,7 @@ from edge.vision.assignment import assign
 from edge.vision.boxes import area, covered, gap, grow, intersection, iou, joint_area, size
 from edge.vision.detections import Detections
 from edge.vision.frames import Bools, Boxes, Floats, Integers
-from edge.vision.tracks import Tracks
+from edge.vision.tracks import MATURE_AGE, Tracks
 
 HIGH: Final = 0.4
 """Score from which a detection may start a track; lower ones may only continue one."""
@@ -60,6 +60,14 @@ WITHIN: Final = 0.5
 """Share of its box in another's from which a road user that is first seen was behind that one."""
 PARTED: Final = 0.15
 """Share of its box in the other's down to which it has come out."""
+SHORT: Final = 0.2
+"""Share of its extent that a road user lacks from which something hides it, ..."""
+HIDDEN: Final = 1.5
+"""... unless it is so short for longer: then that is its extent. [s]"""
+TRUE: Final = 0.35
+"""Share of what it lacks up to which an edge may be off and be believed."""
+LEARNT: Final = 0.5
+"""Time constant with which the extent is learnt. [s]"""
 NOBODY: Final = np.zeros((0, 2), np.uint32)
 CAPACITY: Final = 500  # tracks; full: further detections are not followed
 
@@ -156,7 +164,8 @@ class Tracker:
         if len(track):
             before = kalman.BoxState(t.mean[track], t.cov[track])
             seen = found.seen & ~self._cut(found.boxes, t.boxes[track])
-            t.mean[track], t.cov[track] = kalman.update(before, found.boxes, seen)
+            boxes = self._completed(track, found, seen)
+            t.mean[track], t.cov[track] = kalman.update(before, boxes, seen)
             t.move(kalman.BoxState(t.mean, t.cov))
         t.alone_now[:] = False
         t.alone_now[track] = found.alone
@@ -173,6 +182,38 @@ class Tracker:
         t.still = np.where(pace > STILL, now, t.still)
         believed = (t.alone >= CONFIRM_HITS) & (now - t.born >= CONFIRM_AGE * 1e6)
         t.confirmed |= believed & (t.named | (t.moved >= CONFIRM_MOVED))
+
+    def _completed(self, track: Integers, found: Detections, seen: Bools) -> Boxes:
+        """Boxes (k, 4) [px] with what something that stands before them hides.
+
+        Of a box that lacks much of its extent the edge is true that is where it was expected. Only
+        for what motion saw alone: a detector sees whole road users.
+        """
+        t, now = self.tracks, self._now
+        low, high = found.boxes[:, :2], found.boxes[:, 2:]
+        extent, expected = t.extent[track], t.boxes[track]
+        fair = seen[:, :2] & seen[:, 2:] & (found.alone & (found.kind == 0))[:, None]
+        left = (high - low) / np.maximum(extent, 1e-9)
+        # a post hides one extent; who goes away lacks something of both
+        lacks = fair & (left < 1 - SHORT) & (left[:, ::-1] >= 1 - SHORT / 2)
+        lacks &= (t.free[track] >= MATURE_AGE)[:, None]
+        hidden = lacks & (now - t.whole[track] <= HIDDEN * 1e6)
+        late = lacks & ~hidden
+        share = 1 - np.exp(-self._step / LEARNT)
+        learnt = np.where(fair & ~hidden, extent + share * (high - low - extent), extent)
+        t.extent[track] = np.where(late, high - low, learnt)
+        t.whole[track] = np.where(hidden, t.whole[track], now)
+        off_low = np.abs(low - expected[:, :2])
+        off_high = np.abs(high - expected[:, 2:])
+        known = hidden & (np.minimum(off_low, off_high) <= TRUE * (extent - (high - low)))
+        at_low = off_low <= off_high
+        boxes: Boxes = np.hstack(
+            (
+                np.where(known & ~at_low, high - extent, low),
+                np.where(known & at_low, low + extent, high),
+            )
+        )
+        return boxes
 
     def _cut(self, boxes: Boxes, expected: Boxes) -> Bools:
         """Edges (n, 4) that the image's border shows in place of the true ones beyond it."""

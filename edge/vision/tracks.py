@@ -43,6 +43,8 @@ class Tracks:
     still: Integers  # (n,) since when it stands, or the last moment at which it moved [µs]
     twin: Integers  # (n,) last moment at which it overlapped no older track [µs]
     tiled: Floats  # (n,) time for which it and an older track were like pieces of one thing [s]
+    extent: Floats  # (n, 2) width and height where nothing hides it [px]
+    whole: Integers  # (n, 2) last moment at which it was that wide and high [µs]
     group: Ids  # (n,) track in whose box it was first seen and has not yet left; 0: none
     met: Bools  # (n,) its box has touched another confirmed one's
     _boxes: Boxes | None = field(default=None, init=False, repr=False, compare=False)
@@ -78,6 +80,8 @@ class Tracks:
             still=np.full(n, now),
             twin=np.full(n, now),
             tiled=np.zeros(n),
+            extent=found.boxes[:, 2:] - found.boxes[:, :2],
+            whole=np.full((n, 2), now),
             group=np.zeros(n, np.uint32),
             met=np.zeros(n, bool),
         )

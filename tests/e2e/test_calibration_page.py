@@ -161,6 +161,13 @@ def test_an_installer_calibrates_draws_and_writes(phone: Watched, opened: Opened
     assert len(camera["zones"][0]["corners"]) == 4
     assert camera["masks"] == [[[0, 0], [0.09375, 0], [0.09375, 0.11111], [0, 0.11111]]]
 
+    choose(page, "Zóny")
+    page.locator("#rows").get_by_role("button", name="Smazat").tap()
+    choose(page, "Hotovo")
+    page.get_by_test_id("finish").tap()
+    expect(page.get_by_test_id("block")).to_have_value(re.compile(r"zones: \[\]"))
+    assert read_document(opened.config).table["camera"] == camera | {"zones": []}
+
     page.get_by_role("button", name="English").tap()
     expect(page.get_by_test_id("finish")).to_have_text("Write the configuration")
     assert phone.complaints == []

@@ -28,8 +28,9 @@ from edge.config import read_config
 from edge.doctor.examine import examine
 from edge.doctor.finding import Verdict
 from edge.identity.enroll import enroll, renew, request_for
-from edge.identity.folder import PAIR, IdentityError, read_identity, waiting_key
+from edge.identity.folder import PAIR, IdentityError, read_identity
 from edge.identity.keeper import Keeper
+from edge.identity.pair import waiting_key
 from ingest.cli import app as ingest_cli
 from ingest.door.app import create_door
 from ingest.door.settings import DoorSettings

@@ -31,6 +31,14 @@ def test_the_block_is_what_was_meant(tmp_path):
     assert tomllib.loads(pasted(tmp_path / "cam-1.toml", BLOCK)) == {"camera": meant}
 
 
+def test_what_was_deleted_is_said_where_nothing_is_left(tmp_path):
+    gone = {("lines", "road"), ("zones", "old"), ("masks", "")}
+    block = ONLY._replace(zones=[ZONE])
+    meant = {"calibration": ROWS, "lines": [], "zones": [ZONE], "masks": []}
+    for read, path in ((tomllib.loads, "a.toml"), (lambda text: parse_yaml(text, "").table, "a")):
+        assert read(pasted(tmp_path / path, block, gone)) == {"camera": meant}
+
+
 def test_a_file_is_written_unless_comments_would_be_lost(tmp_path):
     path = tmp_path / "cam-1.yaml"
     path.write_text(CONFIG)

@@ -78,8 +78,8 @@ sensors:
 """
 
 
-def edit(text, wanted, drawn_on=None):
-    return edited(text, "cam-1.yaml", wanted, drawn_on)
+def edit(text, wanted, drawn_on=None, gone=frozenset()):
+    return edited(text, "cam-1.yaml", wanted, drawn_on, gone)
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
@@ -134,6 +134,46 @@ def test_comments_of_what_is_replaced_are_missed():
 def test_what_cannot_be_edited_says_so(text, said):
     with pytest.raises(CalibrationError, match=said):
         edit(text, WANTED)
+
+
+def test_what_is_gone_is_deleted_and_what_is_only_not_wanted_stays():
+    after = edit(CONFIG, {"lines": [THIRD]}, gone={("lines", "road"), ("zones", "side")})
+    head, _, tail = CONFIG.partition("  - id: road")
+    side = "  - {id: side, a: [0.10, 0.2], b: [0.3, 0.4]}  # the lane\n"
+    third = '  - id: "12"\n    a: [0, 0.2]\n    b: [1, 0.4]\n'
+    assert after.text == head + side + third + tail.partition(side)[2]
+    assert after.loses_comments
+    assert edit(after.text, {"lines": [THIRD]}, gone={("lines", "road")}).text == after.text
+
+
+@pytest.mark.parametrize("key", ["lines", "zones", "masks"])
+def test_a_list_of_which_all_is_gone_is_empty_and_one_that_is_not_there_stays_away(key):
+    gone = {(key, ""), *((key, shape["id"]) for shape in (ROAD, SIDE, THIRD, ZONE))}
+    camera = parse_yaml(edit(AFTER, {key: []}, gone=gone).text, "").table["camera"]
+    assert camera == parse_yaml(AFTER, "").table["camera"] | {key: []}
+    text = "device: a/b\ncamera:\n  source: a\n  masks:\n"
+    assert edit(text, {key: []}, gone=gone) == (text, False)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "[{id: a, a: [0, 0], b: [1, 1]}, {id: b, a: [0, 0], b: [1, 1]},\n    {id: c}, {id: d}]",
+        "\n  - {id: a, a: [0, 0], b: [1, 1]}\n  -\n    id: b\n  - id: c\n\n  -   id: d\n",
+        "\n    -\n      # l - r\n      id: a\n    - id: b\n    - id: c\n    # d\n    - id: d",
+    ],
+)
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_any_of_them_may_go_however_it_is_written(lines, newline):
+    text = f"device: a/b\ncamera:\n  lines: {lines}\n  source: a\n".replace("\n", newline)
+    own = parse_yaml(text, "").table["camera"]
+    for number in range(16):
+        gone = {("lines", id_) for bit, id_ in enumerate("abcd") if number >> bit & 1}
+        kept = [line for line in own["lines"] if ("lines", line["id"]) not in gone]
+        added = [THIRD] if number % 3 else []
+        after = edit(text, {"lines": added}, gone=gone).text
+        assert parse_yaml(after, "").table["camera"] == own | {"lines": kept + added}
+        assert after.count("\r\n") == after.count("\n") * (newline == "\r\n")
 
 
 SHARE = st.integers(-50_000, 150_000).map(lambda n: n / 1e5)

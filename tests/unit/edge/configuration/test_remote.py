@@ -367,3 +367,14 @@ def test_what_cannot_be_kept_is_not_tried(box: Box) -> None:
 def test_references_to_secrets_are_let_through() -> None:
     check_overlay({"sensors": [{"kind": "http", "token": "file:station.token"}]})
     check_overlay({"camera": {"password": "file:camera.pw"}})
+
+
+@pytest.mark.parametrize("name", ["secret", "secret\0"])
+def test_a_secret_that_is_no_text_is_refused_and_no_byte_of_it_told(box: Box, name: str) -> None:
+    (box.file.parent / "secret").write_bytes(b"\xff")
+    account = {"source": "rtsp://a/1", "user": "a", "password": f"file:{name}"}
+    assert box.desire(5, {"camera": account}) is None
+    told = box.told()
+    assert told is not None
+    assert told.state == "rejected"
+    assert told.reason.endswith(": no text. Name a readable file.")

@@ -2,10 +2,12 @@ import json
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 from typer.testing import CliRunner
 
 from edge.cli import app
+from edge.models.file import checksum
 
 
 def call(*arguments):
@@ -31,6 +33,18 @@ def test_it_says_what_the_file_is_and_what_it_finds(make_model, picture):
         "red.png: 1 road users", "0.75    60   30    120      70",
     ):  # fmt: skip
         assert text in result.output
+
+
+def test_weights_beside_it_are_named_and_counted(make_model):
+    path = make_model("YOLOX")
+    size = path.stat().st_size
+    onnx.save(onnx.load(path), path, save_as_external_data=True, location="w")
+    said = call(path).output
+    assert "weights beside it: w" in said
+    assert f"sha256 {checksum(path)} of all of these files" in said
+    found = json.loads(call(path, "--json").stdout)
+    assert found["weights"] == [str(path.with_name("w"))]
+    assert found["bytes"] > 0.9 * size > 10 * path.stat().st_size
 
 
 def test_it_says_the_same_to_programs(make_model, picture):
