@@ -108,7 +108,7 @@ def ingest(mqtt_url: str, eventually: Callable[..., Any]) -> Iterator[None]:
     )
     receiver = Receiver(
         settings,
-        Inbox(1),
+        Inbox(10_000),  # what other tests had retained comes, too
         lambda: utc_now() + round(AHEAD * MICROSECONDS),
         quality=lambda: ClockQuality(AHEAD, ERROR),
     )

@@ -26,7 +26,7 @@ QUALITY = ClockQuality(-0.002, 0.005)
 @pytest.fixture
 def inbox(settings: IngestSettings, eventually: Callable[..., Any]) -> Iterator[Inbox]:
     """What a receiver whose clock is known hands on."""
-    inbox = Inbox(10)
+    inbox = Inbox(10_000)  # what other tests had retained comes, too
     receiver = Receiver(settings, inbox, utc_now, quality=lambda: QUALITY)
     receiver.start()
     eventually("a subscription", receiver.subscribed.is_set)
