@@ -84,7 +84,7 @@ class Motion:
         self._closing = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
         self._taught = 0
         self._lessons = 0
-        self._lesson: Bytes | None = None  # picture that was taught last
+        self._lesson: Bytes = np.zeros((3, height, width), np.uint8)  # picture that was taught last
         self._spared: Bytes = np.zeros((height, width), np.uint8)  # for so many lessons
         self._moving: Bytes = np.zeros((height, width), np.uint8)
 
@@ -147,7 +147,7 @@ class Motion:
         # the plain mean of what was seen so far, until that is more than there is memory for
         rate = max(1 / self._lessons, 1 - math.exp(-min(since, 1.0) / MEMORY))
         free = self._outside(standing)
-        if self._lesson is not None and self._lessons <= KNOWN:
+        if 1 < self._lessons <= KNOWN:  # the first is all that is known: nothing is spared of it
             passes = passing(self._moving, planes, self._lesson)
             self._spared = (self._spared + 1) * passes
             free[passes & (self._spared <= SPARED)] = 0

@@ -64,6 +64,25 @@ def test_a_jump_of_exposure_is_no_motion():
         assert iou(found(seen), np.array([[100.0, 100.0, 180.0, 160.0]]))[0, 0] > 0.7
 
 
+def test_after_an_upheaval_the_first_picture_is_the_background():
+    camera = Camera()
+    for _ in range(30):
+        camera.look()
+    camera.road = camera.road + (90.0, -40.0, 20.0)  # it is seen by another lamp
+    assert len(camera.look().boxes) == 1
+    assert len(camera.look().boxes) == 0
+
+
+def test_who_enters_in_the_first_second_is_one_thing():
+    camera = Camera()
+    for x in range(0, 500, 6):
+        seen = camera.look((max(x - 120, 0), 100, x + 1, 160))
+        if x > 200:
+            box = np.array([[x - 120.0, 100, x + 1, 160]])
+            assert len(seen.boxes) == 1
+            assert iou(found(seen), box)[0, 0] > 0.6
+
+
 def test_a_known_road_user_that_stands_for_a_minute_is_still_there():
     camera = Camera(320, 240)
     box = (100, 100, 180, 160)
