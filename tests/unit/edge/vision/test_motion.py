@@ -68,7 +68,7 @@ def test_after_an_upheaval_the_first_picture_is_the_background():
     camera = Camera()
     for _ in range(30):
         camera.look()
-    camera.road = camera.road + (90.0, -40.0, 20.0)  # it is seen by another lamp
+    camera.road += np.array([90.0, -40.0, 20.0])  # it is seen by another lamp
     assert len(camera.look().boxes) == 1
     assert len(camera.look().boxes) == 0
 
