@@ -48,6 +48,7 @@ def test_a_recording_arrives_whole(
         "--until-done",
         camera__source=str(shared_data / "video" / "cars_overhead.mp4"),
         camera__pace="fast",
+        camera__start="2026-05-04T07:00:00Z",
         camera__anchor="centre",
         camera__drawn_on="[768, 432]",
         camera__lines="[{id: all, a: [0, 220], b: [768, 220], enters: in}]",
