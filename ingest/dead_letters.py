@@ -78,14 +78,14 @@ def lock(connection: Connection) -> None:
 
 
 def keep(
-    connection: Connection, letter: Letter, *, counted: bool, now: int, quota: DeadLetterQuota
+    connection: Connection, letter: Letter, *, counted: bool, at: int, quota: DeadLetterQuota
 ) -> bool:
     """Keep a letter; False: its device has too many, it was only counted."""
     arguments: dict[str, Any] = {
         **letter._asdict(),
         "properties": _json(letter.properties),
         "counted": counted,
-        "now": from_micros(now),
+        "now": from_micros(at),
         "max_letters": quota.letters,
         "max_bytes": quota.bytes,
     }

@@ -16,7 +16,7 @@ from ingest.batches import write_batches
 from ingest.foreign.arrive import NOTHING, Arrived, arrive, name_metrics
 from ingest.foreign.join import samples as joined
 from ingest.foreign.judge import Foreigner
-from ingest.judge import Judged, Letter, refuse, split_off, unnamed
+from ingest.judge import Judged, refuse, split_off, unnamed
 from ingest.ledger import Known, Loss, Name
 from ingest.notices import Notice, write_notice
 from ingest.registry import Registry
@@ -338,28 +338,34 @@ def _keep_letters(
     connection: Connection, split: _Split, context: Context, tally: Tally
 ) -> list[Judged]:
     """Keep what is to be kept; return the fresh messages of which nothing could be kept."""
-    now = context.clock()
     lost = []
 
-    def keep(letter: Letter, *, counted: bool) -> bool:
-        tally.letters[letter.reason] += 1
-        kept = dead_letters.keep(connection, letter, counted=counted, now=now, quota=context.quota)
-        tally.over_quota += not kept
-        return kept
+    def keep(message: Judged, *, counted: bool) -> bool:
+        """Keep its letters under when it came, which is the time of what states none."""
+        kept = [
+            dead_letters.keep(
+                connection,
+                letter,
+                counted=counted,
+                at=message.delivery.received,
+                quota=context.quota,
+            )
+            for letter in message.letters
+        ]
+        tally.letters.update(letter.reason for letter in message.letters)
+        tally.over_quota += kept.count(False)
+        return any(kept)
 
     for _, message in split.fresh:
-        kept = [keep(letter, counted=True) for letter in message.letters]
-        if message.batch is None and not any(kept):
+        if not keep(message, counted=True) and message.batch is None:
             lost.append(message)
     for message in split.conflicting:
-        for letter in message.letters:
-            keep(letter, counted=True)
+        keep(message, counted=True)
     for message in split.unnamed:
-        for letter in message.letters:
-            keep(letter, counted=False)
+        keep(message, counted=False)
     for message in split.repeated:
         for letter in message.letters:
-            dead_letters.see_again(connection, letter, now)
+            dead_letters.see_again(connection, letter, message.delivery.received)
     return lost
 
 

@@ -2,7 +2,8 @@
 
 import base64
 import json
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from typer.testing import CliRunner, Result
 from contracts.batch import encode
 from contracts.clock import utc_now
 from contracts.topics import topic
+from ingest.dead_letters import LOCK_NUMBER
 from ingest.dead_letters_cli import app
 from ingest.replays import Replays
 from ingest.settings import IngestSettings
@@ -58,6 +60,24 @@ def test_stranger_is_replayed_once_registered(street: Any, eventually: Any, comm
     device.send(batch)
     eventually("durable", lambda: device.is_durable(0))
     assert street.rows(COUNT) == [(5,)]
+
+
+@pytest.mark.usefixtures("ingest")
+def test_letters_of_one_commit_keep_when_each_came(street: Any, eventually: Any) -> None:
+    """It is the time of what states none: with one time for all, only one would be replayed."""
+    device = street.device("cam-1", registered=False)
+    street.rows("SELECT pg_advisory_lock(%s)", LOCK_NUMBER)
+    for _ in range(4):
+        device.send(device.batch())
+        time.sleep(0.05)
+    street.rows("SELECT pg_advisory_unlock(%s)", LOCK_NUMBER)
+    times = (
+        "SELECT count(*), count(DISTINCT first_at), max(first_at) - min(first_at) FROM dead_letter"
+    )
+    eventually("all letters", lambda: street.rows(times)[0][0] == 4)
+    _, apart, span = street.rows(times)[0]
+    assert apart == 4
+    assert span > timedelta(seconds=0.1)
 
 
 @pytest.mark.usefixtures("ingest")
