@@ -92,7 +92,8 @@ def test_a_killed_agent_loses_nothing(
     platform: Any, run_agent: Any, highway: dict[str, str], tmp_path: Path, eventually: Eventually
 ) -> None:
     platform.says_durable = False
-    agent = run_agent(**highway, camera__pace="fast")
+    # so that a dozen batches are there long before the recording is over
+    agent = run_agent(**highway, camera__pace="fast", batches__patient_age_s="0.5")
     eventually("a dozen batches", lambda: len(platform.batches) >= 12)
     child = agent.child()
     agent.kill()
